@@ -1,0 +1,62 @@
+// Package node is what forge-node does on a machine: it finds out which node
+// of the inventory the machine is, renders that node's configuration from the
+// manifests in its image, initialises what is initialised once, starts the
+// services of its role and says how it is.
+//
+// It is for cmd/forge-node; recipe and builder share its manifest types
+// ([Component], [Service], [File], [Dir], [Role]).
+//
+// # Promises
+//
+//   - A second [Node.Apply] with the same inventory changes no inode, no
+//     modification time and no process.
+//   - Killed at any point, the next run finishes the work.
+//   - A directory that holds data is never initialised again.
+//   - It needs no network, and writes nothing outside of its Root.
+//
+// It must not know any component by name: what a component needs stands in its
+// manifest. The peers that services wait for are the exception ([PeerNames]).
+//
+// # What templates see
+//
+// Template files, and the manifest fields documented as template, are Go
+// text/template with missingkey=error over [Data]:
+//
+//	.Cluster.Name          "lab"
+//	.Cluster.Nodes         all nodes, each as .Node
+//	.Cluster.Networks      ["10.162.2.0/24"]
+//	.Node.Name             "slave1"
+//	.Node.Address          "10.162.2.94"
+//	.Node.Role             "slave"
+//	.Node.RAM              memory in MiB
+//	.Node.CPUs             number
+//	.Node.Attributes       map name to value
+//	.ZooKeeper.Nodes       the ensemble's nodes; .ZooKeeper.Port 2181
+//	.ZooKeeper.Connect     "10.162.2.91:2181,10.162.2.92:2181,10.162.2.93:2181"
+//	.ZooKeeper.MyID        1, 2, 3 on its nodes; 0 elsewhere
+//	.ZooKeeper.Servers     [{ID 1, Address "10.162.2.91"}, ...]
+//	.ZooKeeper.PeerPort    2888; .ZooKeeper.ElectionPort 3888
+//	.Mesos.ZK              "zk://10.162.2.91:2181,.../mesos"
+//	.Mesos.Cluster         name shown by the masters
+//	.Mesos.Quorum          2
+//	.Mesos.WorkDir         "/var/lib/mesos"
+//	.Mesos.MasterPort      5050; .Mesos.SlavePort 5051
+//	.Mesos.Resources       map name to value, of this node
+//	.HDFS.DefaultFS        "hdfs://10.162.2.91:9000"
+//	.HDFS.NameNode         its node; .HDFS.Port its RPC port
+//	.HDFS.NameDirs         list; .HDFS.DataDirs list, those of this node
+//	.HDFS.Replication      min(3, number of DataNodes)
+//	.HDFS.Secondary        its node, or nil
+//	.HDFS.User             "hdfs"
+//	.MRv1.JobTracker       its node; .MRv1.Port 9001
+//	.MRv1.Address          "10.162.2.92:9001"
+//	.MRv1.MapSlots         of this node; .MRv1.ReduceSlots
+//	.MRv1.LocalDirs        list, of this node
+//	.MRv1.TaskHeap         MiB of one task's JVM
+//	.Services              names of the services that run on this node
+//	.Container             true under runit in a container
+//
+// Functions: `heap "SERVICE"` MiB of heap; `lines LIST` one a line, `join LIST
+// ","`; `xml S` and `shell S` escape; `empty` an empty value that is written;
+// `has LIST S`; `default D S`; `lower S`.
+package node
