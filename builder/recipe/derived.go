@@ -1,0 +1,65 @@
+package recipe
+
+import (
+	"fmt"
+
+	"github.com/mesos-forge/forge/builder/node"
+)
+
+// PackageName is the name of the package that forge makes for the component,
+// "forge-NAME", or "" when the component has nothing of its own (it is Debian
+// packages and no more). The component "node" is the agent: "forge-node".
+func (c *Component) PackageName() string {
+	if len(c.Layout) == 0 && c.Overlay == "" && len(c.Services) == 0 && len(c.Files) == 0 &&
+		len(c.Dirs) == 0 && len(c.Users) == 0 && len(c.Groups) == 0 {
+		return ""
+	}
+	return "forge-" + c.Name
+}
+
+// PackageVersion is the version of that package: VERSION-REVISION.
+func (c *Component) PackageVersion() string {
+	return fmt.Sprintf("%s-%d", c.Version, c.Revision)
+}
+
+// Manifest is what forge-node reads about the component; standin says whether
+// a stand-in takes the upstream package's place in this build.
+func (c *Component) Manifest(standin bool) node.Component {
+	return node.Component{
+		Name: c.Name, Version: c.Version, Standin: standin,
+		Services: c.Services, Files: c.Files, Dirs: c.Dirs,
+	}
+}
+
+// Templates are the paths in the stack's FS of the component's template files
+// by the name that the manifest uses.
+func (c *Component) Templates() map[string]string {
+	m := map[string]string{}
+	for _, f := range c.Files {
+		if f.Template != "" {
+			m[f.Template] = c.Dir + "/templates/" + c.Name + "/" + f.Template
+		}
+	}
+	return m
+}
+
+// PackageName is "forge-role-NAME".
+func (r *Role) PackageName() string { return "forge-role-" + r.Name }
+
+// RoleVersion is STACKVERSION-REVISION of the role's package.
+func (s *Stack) RoleVersion(r *Role) string { return fmt.Sprintf("%s-%d", s.Version, r.Revision) }
+
+// RoleManifest is what forge-node reads about the role. Its components are those
+// that have a package, hence a manifest, of their own.
+func (s *Stack) RoleManifest(r *Role) node.Role {
+	m := node.Role{
+		Name: r.Name, Description: r.Summary, Services: r.Services,
+		MustNotListen: r.MustNotListen, Components: []string{},
+	}
+	for _, name := range r.Components {
+		if s.Components[name].PackageName() != "" {
+			m.Components = append(m.Components, name)
+		}
+	}
+	return m
+}

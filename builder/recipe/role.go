@@ -1,0 +1,33 @@
+package recipe
+
+// Role is what a node is: roles/NAME.yaml. Its package forge-role-NAME depends
+// on everything that the role needs and carries its overlay.
+type Role struct {
+	// Name of the role; equals the file's name without ".yaml".
+	Name string `yaml:"name" json:"name" jsonschema:"pattern=^[a-z0-9][a-z0-9-]*$"`
+	// Summary is one line, the synopsis of the package.
+	Summary string `yaml:"summary" json:"summary"`
+	// Description is the long text of the package.
+	Description string `yaml:"description,omitempty" json:"description,omitempty"`
+	// Revision of the recipe, from 1; the version is the stack's.
+	Revision int `yaml:"revision" json:"revision" jsonschema:"minimum=1"`
+	// Components that are installed, in no particular order.
+	Components []string `yaml:"components" json:"components"`
+	// Services of those components that run on a node of this role; the
+	// others stay disabled.
+	Services []string `yaml:"services" json:"services"`
+	// MustNotListen are TCP ports that belong to other roles.
+	MustNotListen []int `yaml:"must_not_listen,omitempty" json:"must_not_listen,omitempty"`
+	// Packages are further Debian packages that the role depends on.
+	Packages []string `yaml:"packages,omitempty" json:"packages,omitempty"`
+	// Overlay is a folder of overlays/ whose files go into the package.
+	Overlay string `yaml:"overlay,omitempty" json:"overlay,omitempty"`
+	// Package, Changelog and LintianOverrides as in [Component].
+	Package          Package           `yaml:"package,omitempty" json:"package,omitzero"`
+	Changelog        []Change          `yaml:"changelog,omitempty" json:"changelog,omitempty"`
+	LintianOverrides []LintianOverride `yaml:"lintian_overrides,omitempty" json:"lintian_overrides,omitempty"`
+
+	// Path and Dir as in [Component].
+	Path string `yaml:"-" json:"-"`
+	Dir  string `yaml:"-" json:"-"`
+}

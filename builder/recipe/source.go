@@ -1,0 +1,66 @@
+package recipe
+
+// Artifact is one file from outside, pinned in forge.lock as "COMPONENT/NAME".
+type Artifact struct {
+	// Sources are tried in this order, after the operator's vendor folder and
+	// mirrors; whichever answers, the digest of the lock decides.
+	Sources []Source `yaml:"sources" json:"sources" jsonschema:"minItems=1"`
+	// Licence of the file where it isn't the component's, SPDX.
+	Licence string `yaml:"licence,omitempty" json:"licence,omitempty"`
+	// SHA256 are digests, 64 hexadecimal digits each, that are known to be
+	// good: for files that an operator brings and that no lock has seen yet.
+	// With the list present, any other digest is refused unless the lock has it.
+	SHA256 []string `yaml:"sha256,omitempty" json:"sha256,omitempty"`
+}
+
+// Source is one place that an artifact comes from: exactly one key is set.
+type Source struct {
+	// Maven coordinates group:artifact:version[:classifier]; the type is jar
+	// unless a fifth field says another: g:a:v:tests:jar.
+	Maven string `yaml:"maven,omitempty" json:"maven,omitempty"`
+	// HTTP is a URL, http or https.
+	HTTP string `yaml:"http,omitempty" json:"http,omitempty"`
+	// File is a glob over base names in the operator's vendor folder and
+	// mirrors: "mesos_*_amd64.deb". Exactly one file may match.
+	File string `yaml:"file,omitempty" json:"file,omitempty"`
+}
+
+// Operation is one step of a layout: exactly one of Copy, Extract, Link, Dir,
+// Program and File is set. Paths on the target are absolute and clean.
+type Operation struct {
+	// Copy puts the artifact of this name, or each of these, at To; a To that
+	// ends in "/" is a directory, the file keeps its name (for Maven
+	// ARTIFACT-VERSION[-CLASSIFIER].TYPE).
+	Copy []string `yaml:"copy,omitempty" json:"copy,omitempty"`
+	// Extract unpacks the archive (tar, compressed tar or zip; told by
+	// content) of this artifact into the directory To.
+	Extract string `yaml:"extract,omitempty" json:"extract,omitempty"`
+	// Member is a file in Extract that is itself the archive to unpack.
+	Member string `yaml:"member,omitempty" json:"member,omitempty"`
+	// Include and Exclude are globs (path.Match on each element, "**" for any
+	// number of elements) over names in the archive before Strip; an empty
+	// Include takes all. An Include that matches nothing is an error.
+	Include []string `yaml:"include,omitempty" json:"include,omitempty"`
+	Exclude []string `yaml:"exclude,omitempty" json:"exclude,omitempty"`
+	// Strip removes this many leading elements of the names.
+	Strip int `yaml:"strip,omitempty" json:"strip,omitempty" jsonschema:"minimum=0"`
+
+	// Link makes a symbolic link at this path, with the text of To as target.
+	Link string `yaml:"link,omitempty" json:"link,omitempty"`
+	// Dir makes a directory at this path that belongs to the package.
+	Dir string `yaml:"dir,omitempty" json:"dir,omitempty"`
+	// Program puts a program of this repository (cmd/NAME), built static, at To.
+	Program string `yaml:"program,omitempty" json:"program,omitempty"`
+	// File puts a file of the stack's folder at To, as it is.
+	File string `yaml:"file,omitempty" json:"file,omitempty"`
+
+	// To is the path on the target (for Link: the link's text).
+	To string `yaml:"to,omitempty" json:"to,omitempty"`
+	// Mode in octal, four digits. Empty means 0644 for Copy and File, 0755 for Dir and
+	// Program; for Extract, 0755 for what the archive marks executable and for
+	// directories, else 0644.
+	Mode string `yaml:"mode,omitempty" json:"mode,omitempty" jsonschema:"pattern=^[0-7]{4}$"`
+	// Owner and Group; empty means root.
+	Owner string `yaml:"owner,omitempty" json:"owner,omitempty"`
+	Group string `yaml:"group,omitempty" json:"group,omitempty"`
+}
