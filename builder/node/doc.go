@@ -15,48 +15,59 @@
 //   - It needs no network, and writes nothing outside of its Root.
 //
 // It must not know any component by name: what a component needs stands in its
-// manifest. The peers that services wait for are the exception ([PeerNames]).
+// manifest.
+//
+// # Where things are on a node
+//
+//	/usr/share/forge/components/NAME.json   Component
+//	/usr/share/forge/roles/NAME.json        Role
+//	/usr/share/forge/templates/COMPONENT/   template files
+//	/etc/forge/cluster.yaml                 the inventory
+//	/etc/forge/node.yaml                    who this is, if user-data says it
+//	/var/lib/forge/state.json               what was done once
+//	/run/forge/                             this boot: outcome, lock, runit services
 //
 // # What templates see
 //
 // Template files, and the manifest fields documented as template, are Go
-// text/template with missingkey=error over [Data]:
+// text/template with missingkey=error over [Data], which embeds
+// [cluster.Derived]:
 //
 //	.Cluster.Name          "lab"
-//	.Cluster.Nodes         all nodes, each as .Node
+//	.Cluster.Nodes         all nodes, each as .Node; .Cluster.Masters, .Cluster.Slaves
 //	.Cluster.Networks      ["10.162.2.0/24"]
 //	.Node.Name             "slave1"
 //	.Node.Address          "10.162.2.94"
 //	.Node.Role             "slave"
-//	.Node.RAM              memory in MiB
-//	.Node.CPUs             number
-//	.Node.Attributes       map name to value
+//	.Machine.RAM           memory in MiB; .Machine.CPUs
 //	.ZooKeeper.Nodes       the ensemble's nodes; .ZooKeeper.Port 2181
 //	.ZooKeeper.Connect     "10.162.2.91:2181,10.162.2.92:2181,10.162.2.93:2181"
 //	.ZooKeeper.MyID        1, 2, 3 on its nodes; 0 elsewhere
-//	.ZooKeeper.Servers     [{ID 1, Address "10.162.2.91"}, ...]
+//	.ZooKeeper.Servers     each .ID 1, .Name "master1", .Address "10.162.2.91"
 //	.ZooKeeper.PeerPort    2888; .ZooKeeper.ElectionPort 3888
 //	.Mesos.ZK              "zk://10.162.2.91:2181,.../mesos"
+//	.Mesos.Znode           "/mesos"
 //	.Mesos.Cluster         name shown by the masters
 //	.Mesos.Quorum          2
 //	.Mesos.WorkDir         "/var/lib/mesos"
 //	.Mesos.MasterPort      5050; .Mesos.SlavePort 5051
-//	.Mesos.Resources       map name to value, of this node
+//	.Mesos.Attributes      map of this node; .Mesos.Resources
 //	.HDFS.DefaultFS        "hdfs://10.162.2.91:9000"
-//	.HDFS.NameNode         its node; .HDFS.Port its RPC port
+//	.HDFS.NameNode         its node (.HDFS.NameNode.Name); .HDFS.Port its RPC port
 //	.HDFS.NameDirs         list; .HDFS.DataDirs list, those of this node
-//	.HDFS.Replication      min(3, number of DataNodes)
+//	.HDFS.Replication      3, or the number of DataNodes if smaller
 //	.HDFS.Secondary        its node, or nil
-//	.HDFS.User             "hdfs"
+//	.HDFS.DataNodes        the nodes that store blocks
 //	.MRv1.JobTracker       its node; .MRv1.Port 9001
 //	.MRv1.Address          "10.162.2.92:9001"
 //	.MRv1.MapSlots         of this node; .MRv1.ReduceSlots
-//	.MRv1.LocalDirs        list, of this node
+//	.MRv1.LocalDirs        list
 //	.MRv1.TaskHeap         MiB of one task's JVM
+//	.MRv1.TaskTrackers     the nodes that run tasks
 //	.Services              names of the services that run on this node
 //	.Container             true under runit in a container
 //
-// Functions: `heap "SERVICE"` MiB of heap; `lines LIST` one a line, `join LIST
-// ","`; `xml S` and `shell S` escape; `empty` an empty value that is written;
-// `has LIST S`; `default D S`; `lower S`.
+// Functions: `heap "SERVICE"` MiB of heap; `lines LIST` one a line; `join LIST
+// ","`; `has LIST S`; `default D S`; `lower S`; `xml S` and `shell S` escape;
+// `empty`, in settings, an empty value that is written.
 package node

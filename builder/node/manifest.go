@@ -1,5 +1,14 @@
 package node
 
+import "github.com/mesos-forge/forge/builder/cluster"
+
+// Data is what templates see; the package documentation lists it.
+type Data struct {
+	cluster.Derived
+	Services  []string // names of the services that run on this node, sorted
+	Container bool     // under runit in a container
+}
+
 // Component is the on-node manifest of one component: what it runs, which
 // files are rendered for it and which directories it needs. The builder writes
 // it as JSON to /usr/share/forge/components/NAME.json in the component's
@@ -39,8 +48,8 @@ type Service struct {
 	// `{{ eq .Node.Name .HDFS.NameNode.Name }}`.
 	If string `yaml:"if,omitempty" json:"if,omitempty"`
 	// Needs names the peers without which the service can only wait:
-	// "zookeeper", "mesos-master", "namenode", "jobtracker" (see [PeerNames]).
-	// For zookeeper and mesos-master one answering peer is enough.
+	// "zookeeper", "mesos-master", "namenode", "jobtracker" (see [cluster.PeerNames]).
+	// One answering end of a peer is enough.
 	Needs []string `yaml:"needs,omitempty" json:"needs,omitempty"`
 	// Ports the service listens on once it is in its role.
 	Ports []Port `yaml:"ports,omitempty" json:"ports,omitempty"`
@@ -145,7 +154,7 @@ const (
 	FormatTemplate   Format = "template"   // the template file's output
 	FormatHadoopXML  Format = "hadoop-xml" // <configuration> of the settings, sorted by name
 	FormatFlags      Format = "flags"      // Path is a directory: one file per setting, as Mesos reads them
-	FormatEnv        Format = "env"        // NAME='value' lines for sh and systemd's EnvironmentFile
+	FormatEnv        Format = "env"        // NAME="value" lines for sh and systemd's EnvironmentFile
 	FormatProperties Format = "properties" // key=value lines, Java's escapes
 )
 
