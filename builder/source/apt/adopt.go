@@ -15,11 +15,11 @@ import (
 )
 
 // take adopts one file that the client fetched, unless reason says that the archive has not got it.
-func (f *fetcher) take(ctx context.Context, it *item, reason string) error {
+func (f *fetcher) take(it *item, reason string) error {
 	if absent(reason) {
 		return nil
 	}
-	if err := f.adopt(ctx, it, reason); err != nil {
+	if err := f.adopt(it, reason); err != nil {
 		return err
 	}
 	f.mu.Lock()
@@ -29,7 +29,7 @@ func (f *fetcher) take(ctx context.Context, it *item, reason string) error {
 }
 
 // adopt moves a file into the store, or explains the client's reason why there is none.
-func (f *fetcher) adopt(ctx context.Context, it *item, reason string) error {
+func (f *fetcher) adopt(it *item, reason string) error {
 	info, err := os.Stat(it.path)
 	if reason == "" && err != nil {
 		reason = err.Error()
@@ -42,9 +42,6 @@ func (f *fetcher) adopt(ctx context.Context, it *item, reason string) error {
 	if info.Size() < a.Size {
 		return &source.SizeError{Name: a.Name, From: it.url, Want: a.Size, Got: info.Size()}
 	}
-	if link, err := os.Lstat(it.path); err == nil && !link.Mode().IsRegular() {
-		return f.copyIn(ctx, it, a) // of a file: archive apt leaves a link to the file, which stays
-	}
 	_, _, err = f.blobs.AdoptFile(it.path, a.Digest)
 	var mismatch *store.DigestError
 	if errors.As(err, &mismatch) {
@@ -54,16 +51,6 @@ func (f *fetcher) adopt(ctx context.Context, it *item, reason string) error {
 		return fmt.Errorf("apt: fetch %s: %w", it.pkg, err)
 	}
 	return nil
-}
-
-func (f *fetcher) copyIn(ctx context.Context, it *item, a source.Artifact) error {
-	file, err := os.Open(it.path)
-	if err != nil {
-		return fmt.Errorf("apt: fetch %s: %w", it.pkg, err)
-	}
-	defer file.Close()
-	_, err = source.Put(ctx, a, a.File, file, it.url, f.blobs)
-	return err
 }
 
 // failedRE is apt's report of one file, "E: Failed to fetch URI  REASON".
@@ -80,7 +67,7 @@ func failures(messages string) map[string]string {
 
 // absent tells whether a reason means that the archive has not got the file.
 func absent(reason string) bool {
-	return strings.HasPrefix(reason, "404 ") || strings.HasPrefix(reason, "410 ") || strings.HasPrefix(reason, "File not found")
+	return strings.HasPrefix(reason, "404 ") || strings.HasPrefix(reason, "410 ") || strings.Contains(reason, "(2: No such file or directory)")
 }
 
 // watch emits progress while files come in, and ends the context when one grows past its size:

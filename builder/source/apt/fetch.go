@@ -151,7 +151,7 @@ func (f *fetcher) todo(round int) []*item {
 	var todo []*item
 	for _, it := range f.items {
 		if !it.done && round < len(it.bases) {
-			it.url = strings.TrimSuffix(it.bases[round], "/") + "/" + escapePath(it.pkg.Filename)
+			it.url = copied(it.bases[round]) + "/" + escapePath(it.pkg.Filename)
 			it.path = filepath.Join(f.dir, fmt.Sprintf("%d-%s", round, it.pkg.File()))
 			todo = append(todo, it)
 		}
@@ -200,10 +200,10 @@ func (f *fetcher) batch(ctx context.Context, batch []*item) error {
 	if runErr != nil && (!errors.As(runErr, &exit) || len(failed) == 0) {
 		return explain(fmt.Sprintf("fetch %d packages", len(batch)), "", runErr)
 	}
-	g, ctx := errgroup.WithContext(ctx)
+	var g errgroup.Group
 	g.SetLimit(2)
 	for _, it := range batch {
-		g.Go(func() error { return f.take(ctx, it, failed[it.url]) })
+		g.Go(func() error { return f.take(it, failed[it.url]) })
 	}
 	return g.Wait()
 }

@@ -68,6 +68,15 @@ func (m Mirror) bases(filename string) []string {
 	return []string{m.Main, m.Security}
 }
 
+// copied returns a URI without its last slash, with file: as copy:. For file: apt makes symbolic
+// links to the archive's own files instead of copies.
+func copied(uri string) string {
+	if path, ok := strings.CutPrefix(uri, "file:"); ok {
+		uri = "copy:" + path
+	}
+	return strings.TrimSuffix(uri, "/")
+}
+
 // word is what may stand in a sources.list line without changing its meaning.
 var word = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9./+~_-]*$`)
 

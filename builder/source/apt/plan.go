@@ -37,6 +37,7 @@ func parsePlan(out string) (*plan, error) {
 	var section *[]string
 	for l := range strings.Lines(out) {
 		l = strings.TrimRight(l, "\n")
+		l = l[strings.LastIndexByte(l, '\r')+1:] // what apt writes over its progress
 		switch {
 		case strings.HasPrefix(l, "  "):
 			if section != nil {

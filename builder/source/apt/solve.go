@@ -72,7 +72,8 @@ func (c *Client) Solve(ctx context.Context, s *Snapshot, req Request) ([]Package
 var errChanges = errors.New("installed packages would change")
 
 func installArgs(s *Snapshot, req Request) []string {
-	args := []string{"apt-get", "-q", "-y", "--print-uris", "-o", "Acquire::ForceHash=SHA256", "install"}
+	// Not -q: it would drop the note about which package was taken for a virtual name.
+	args := []string{"apt-get", "-q=0", "-o", "quiet::NoProgress=true", "-y", "--print-uris", "-o", "Acquire::ForceHash=SHA256", "install"}
 	if req.Essential {
 		args = append(args, "?narrow(?architecture("+s.Arch+"),?essential)")
 	}

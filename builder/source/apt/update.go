@@ -83,7 +83,7 @@ func fetchSources(archives []Archive, arch string) string {
 	var b strings.Builder
 	for _, a := range archives {
 		for _, suite := range a.Suites {
-			fmt.Fprintf(&b, "deb [arch=%s signed-by=%s] %s %s %s\n", arch, a.Keyring, a.URI, suite, strings.Join(a.Components, " "))
+			fmt.Fprintf(&b, "deb [arch=%s signed-by=%s] %s %s %s\n", arch, a.Keyring, copied(a.URI), suite, strings.Join(a.Components, " "))
 		}
 	}
 	return b.String()
@@ -96,7 +96,7 @@ func (c *Client) rename(ctx context.Context, r *root, s *Snapshot) error {
 		return err
 	}
 	for _, a := range s.Archives {
-		old, ok := prefixes[strings.TrimSuffix(a.URI, "/")]
+		old, ok := prefixes[copied(a.URI)]
 		if !ok {
 			return fmt.Errorf("the mirror has no index of %s for %s in %s", s.Arch, strings.Join(a.Components, ", "), strings.Join(a.Suites, ", "))
 		}
