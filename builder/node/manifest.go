@@ -122,11 +122,10 @@ type Heap struct {
 // Init is something done once in the life of a node: formatting a NameNode,
 // making a failover znode.
 //
-// It runs when the node's state has no record of it and every path of
-// Untouched is absent (or, with AllowEmpty, an empty directory). When the
-// record is missing and something of Untouched holds data, it does not run and
-// the data is taken as it is; a run that was killed half-way is never repeated
-// over data. No option overrides this.
+// It runs when the node's state has no record of it and no path of Untouched
+// holds data. Where one does, the data is taken as it is and the step counts as
+// done; if the step was begun and never ended, that is an error for a person. A
+// step never runs over data, and no option overrides this.
 type Init struct {
 	// Name unique in the service: "format".
 	Name string `yaml:"name" json:"name"`
@@ -139,11 +138,9 @@ type Init struct {
 	// Untouched are templates of absolute paths, each giving one path a line,
 	// that this step would destroy if they held data.
 	Untouched []string `yaml:"untouched,omitempty" json:"untouched,omitempty"`
-	// AllowEmpty lets an existing empty directory count as untouched. Hadoop
-	// 1.2.1's format takes an empty name directory as existing: leave it off.
+	// AllowEmpty keeps existing empty directories of Untouched. Otherwise they
+	// are removed first: Hadoop 1.2.1's format takes one as formatted already.
 	AllowEmpty bool `yaml:"allow_empty,omitempty" json:"allow_empty,omitempty"`
-	// Needs are peers (as in [Service]) that must answer first.
-	Needs []string `yaml:"needs,omitempty" json:"needs,omitempty"`
 }
 
 // Format says how a [File] is made.

@@ -1,0 +1,158 @@
+package node
+
+import (
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// file renders one manifest entry: one file, or with FormatFlags several.
+func (r *renderer) file(c Component, f File) ([]RenderedFile, error) {
+	where, err := r.paths(f.Path)
+	if err != nil {
+		return nil, err
+	}
+	if len(where) != 1 {
+		return nil, fmt.Errorf("its path renders to %d paths", len(where))
+	}
+	mode, err := parseMode(f.Mode, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	base := RenderedFile{Mode: mode, Owner: or(f.Owner, "root"), Group: or(f.Group, "root"), Flag: f.Format == FormatFlags, Restart: r.restarts(c, f)}
+	contents, err := r.content(c, f, where[0])
+	if err != nil {
+		return nil, err
+	}
+	var files []RenderedFile
+	for _, p := range slices.Sorted(maps.Keys(contents)) {
+		one := base
+		one.Path, one.Content = p, contents[p]
+		files = append(files, one)
+	}
+	return files, nil
+}
+
+func (r *renderer) content(c Component, f File, where string) (map[string][]byte, error) {
+	if f.Format == FormatTemplate {
+		text, err := r.img.template(c.Name, f.Template)
+		if err != nil {
+			return nil, fmt.Errorf("its template: %w", err)
+		}
+		out, err := r.evaluate(c.Name+"/"+f.Template, text)
+		return map[string][]byte{where: []byte(out)}, err
+	}
+	settings, err := r.settings(f)
+	if err != nil {
+		return nil, err
+	}
+	if f.Format == FormatFlags {
+		return flags(where, settings)
+	}
+	formats := map[Format]func(map[string]string) ([]byte, error){FormatHadoopXML: hadoopXML, FormatEnv: env, FormatProperties: properties}
+	format, ok := formats[f.Format]
+	if !ok {
+		return nil, fmt.Errorf("unknown format %q", f.Format)
+	}
+	content, err := format(settings)
+	return map[string][]byte{where: content}, err
+}
+
+// settings evaluates the manifest's values and lays the inventory's over them.
+func (r *renderer) settings(f File) (map[string]string, error) {
+	out := map[string]string{}
+	for _, k := range slices.Sorted(maps.Keys(f.Settings)) {
+		v, err := r.evaluate(k, f.Settings[k])
+		if err != nil {
+			return nil, fmt.Errorf("setting %s: %w", k, err)
+		}
+		out[k] = v
+	}
+	for _, name := range f.Extra {
+		switch name {
+		case "node.attributes":
+			maps.Copy(out, r.data.Mesos.Attributes)
+		case "node.resources":
+			maps.Copy(out, r.data.Mesos.Resources)
+		default:
+			maps.Copy(out, r.inv.Extra[name])
+		}
+	}
+	for k, v := range out {
+		if v == "" {
+			delete(out, k)
+			continue
+		}
+		out[k] = strings.ReplaceAll(v, emptyMark, "")
+	}
+	return out, nil
+}
+
+func (r *renderer) restarts(c Component, f File) []string {
+	names := f.Restart
+	if len(names) == 0 {
+		names = f.When
+	}
+	if len(names) == 0 {
+		for _, s := range c.Services {
+			names = append(names, s.Name)
+		}
+	}
+	var out []string
+	for _, n := range names {
+		if r.running[n] {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// paths renders a template of absolute paths, one a line.
+func (r *renderer) paths(text string) ([]string, error) {
+	out, err := r.evaluate(text, text)
+	if err != nil {
+		return nil, err
+	}
+	var paths []string
+	for line := range strings.Lines(out) {
+		p := strings.TrimSpace(line)
+		if p == "" {
+			continue
+		}
+		if !path.IsAbs(p) || path.Clean(p) != p || p == "/" {
+			return nil, fmt.Errorf("%q is not a plain absolute path", p)
+		}
+		paths = append(paths, p)
+	}
+	return paths, nil
+}
+
+func parseMode(mode string, otherwise fs.FileMode) (fs.FileMode, error) {
+	if mode == "" {
+		return otherwise, nil
+	}
+	m, err := strconv.ParseUint(mode, 8, 32)
+	if err != nil || m > 0o7777 {
+		return 0, fmt.Errorf("mode %q is not octal", mode)
+	}
+	out := fs.FileMode(m & 0o777)
+	for bit, mode := range map[uint64]fs.FileMode{0o1000: fs.ModeSticky, 0o2000: fs.ModeSetgid, 0o4000: fs.ModeSetuid} {
+		if m&bit != 0 {
+			out |= mode
+		}
+	}
+	return out, nil
+}
+
+func or(v, otherwise string) string {
+	if v == "" {
+		return otherwise
+	}
+	return v
+}
+
+func listOrNone(l []string) string { return or(strings.Join(l, ", "), "none") }

@@ -1,0 +1,113 @@
+package node
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	statePath   = "/var/lib/forge/state.json"
+	outcomePath = "/run/forge/outcome.json"
+	lockPath    = "/run/forge/lock"
+)
+
+// state is what a node remembers for life. It holds no times, so that a run
+// that changes nothing leaves the file alone.
+type state struct {
+	Version int    `json:"version"` // 1
+	Node    string `json:"node,omitempty"`
+	Role    string `json:"role,omitempty"`
+	// Flags are the files of flag directories that forge wrote; those no longer
+	// wanted are removed.
+	Flags []string `json:"flags,omitempty"`
+	// Started is, by service, the digest of the configuration that it was last
+	// started with.
+	Started map[string]string `json:"started,omitempty"`
+	// Init is, by SERVICE/STEP, how far a step came.
+	Init map[string]initState `json:"init,omitempty"`
+}
+
+// initState says how far a step of initialisation came. A step without a record
+// has never begun.
+type initState string
+
+const (
+	initBegun initState = "begun" // killed before its end, if it is still so
+	initDone  initState = "done"
+	initFound initState = "found" // not run: there was data already
+)
+
+func (n *Node) loadState() (*state, error) {
+	s := &state{Version: 1, Started: map[string]string{}, Init: map[string]initState{}}
+	data, err := readBounded(n.path(statePath), 4<<20)
+	if errors.Is(err, fs.ErrNotExist) {
+		return s, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(s); err != nil || s.Version != 1 {
+		return nil, fmt.Errorf("%s was not written by this version of forge-node (%v): it says what was initialised, so it is not thrown away by itself", statePath, err)
+	}
+	return s, nil
+}
+
+func (n *Node) saveState(s *state) error {
+	return n.saveJSON(statePath, s, 0o600)
+}
+
+func (n *Node) saveJSON(path string, v any, mode fs.FileMode) error {
+	data, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	_, err = write(owned{path: n.path(path), content: append(data, '\n'), mode: mode, uid: os.Getuid(), gid: os.Getgid()})
+	if err != nil {
+		return fmt.Errorf("record in %s: %w", path, err)
+	}
+	return nil
+}
+
+// outcome is how the last run in this boot ended; no outcome: none has.
+type outcome struct {
+	Error    string   `json:"error,omitempty"`
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+func (n *Node) loadOutcome() (*outcome, error) {
+	data, err := readBounded(n.path(outcomePath), 1<<20)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	o := &outcome{}
+	if err := json.Unmarshal(data, o); err != nil {
+		return nil, fmt.Errorf("%s: %w", outcomePath, err)
+	}
+	return o, nil
+}
+
+// lock keeps two runs apart; the kernel drops it when the process ends.
+func (n *Node) lock() (unlock func(), err error) {
+	if err := mkdirs(n.path("/run/forge")); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(n.path(lockPath), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
+		return nil, errors.Join(fmt.Errorf("lock %s: %w", lockPath, err), f.Close())
+	}
+	return func() { _ = f.Close() }, nil
+}

@@ -1,0 +1,105 @@
+package node
+
+import (
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"text/template"
+)
+
+// emptyMark is what `{{ empty }}` leaves in a setting's value: write it, even
+// though nothing else is in it.
+const emptyMark = "\x00"
+
+// maxRendered bounds what one template may give.
+const maxRendered = 4 << 20
+
+// CheckTemplate tells whether a text is a template that the agent can parse:
+// its syntax, and that it names only functions that exist. Whether the data it
+// names exists shows only when it is rendered.
+func CheckTemplate(name, text string) error {
+	_, err := parseTemplate(name, text, func(string) (int, error) { return 0, nil })
+	return err
+}
+
+func parseTemplate(name, text string, heap func(service string) (int, error)) (*template.Template, error) {
+	return template.New(name).Option("missingkey=error").Funcs(template.FuncMap{
+		"heap":    heap,
+		"lines":   func(l []string) string { return strings.Join(l, "\n") },
+		"join":    func(l []string, sep string) string { return strings.Join(l, sep) },
+		"has":     func(l []string, s string) bool { return slices.Contains(l, s) },
+		"default": func(otherwise, v any) any { return orDefault(v, otherwise) },
+		"lower":   strings.ToLower,
+		"xml":     escapeXML,
+		"shell":   func(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" },
+		"empty":   func() string { return emptyMark },
+	}).Parse(text)
+}
+
+func orDefault(v, otherwise any) any {
+	if truth, ok := template.IsTrue(v); ok && truth {
+		return v
+	}
+	return otherwise
+}
+
+func escapeXML(s string) (string, error) {
+	if i := strings.IndexFunc(s, func(r rune) bool { return r < 0x20 && r != '\t' && r != '\n' || r == 0x7f || r == 0xfffd }); i >= 0 {
+		return "", fmt.Errorf("%q holds a character that XML can't", s)
+	}
+	var b strings.Builder
+	if err := xml.EscapeText(&b, []byte(s)); err != nil {
+		return "", err
+	}
+	return b.String(), nil
+}
+
+// evaluate renders one template. Most manifest fields hold no action at all.
+func (r *renderer) evaluate(name, text string) (string, error) {
+	if !strings.Contains(text, "{{") {
+		return text, nil
+	}
+	t, err := parseTemplate(name, text, r.heap)
+	if err != nil {
+		return "", err
+	}
+	out := &boundedBuilder{limit: maxRendered}
+	if err := t.Execute(out, r.data); err != nil {
+		return "", explain(err)
+	}
+	return out.String(), nil
+}
+
+// explain makes the engine's message on a missing value one that says so.
+func explain(err error) error {
+	var exec template.ExecError
+	if errors.As(err, &exec) {
+		return fmt.Errorf("%w (the package documentation of builder/node lists the data)", exec)
+	}
+	return err
+}
+
+// truth renders a condition: true unless it gives "" or "false". An empty
+// condition is true.
+func (r *renderer) truth(name, text string) (bool, error) {
+	if text == "" {
+		return true, nil
+	}
+	out, err := r.evaluate(name, text)
+	out = strings.TrimSpace(out)
+	return out != "" && out != "false", err
+}
+
+type boundedBuilder struct {
+	strings.Builder
+	limit int
+}
+
+func (b *boundedBuilder) Write(p []byte) (int, error) {
+	if b.Len()+len(p) > b.limit {
+		return 0, fmt.Errorf("gives more than %d bytes", b.limit)
+	}
+	return b.Builder.Write(p)
+}
