@@ -20,38 +20,6 @@ const (
 	maxDecoder     = 512 << 20
 )
 
-// Decompress starts to decompress r. Closing the reader ends it; r ending
-// early or being no such stream is an error of Read.
-type Decompress func(ctx context.Context, r io.Reader) (io.ReadCloser, error)
-
-// Piped makes a Decompress of something that works from one stream to
-// another, such as the xz program, which is several times faster than xz in Go.
-func Piped(run func(ctx context.Context, in io.Reader, out io.Writer) error) Decompress {
-	return func(ctx context.Context, r io.Reader) (io.ReadCloser, error) {
-		ctx, cancel := context.WithCancel(ctx)
-		in, out := io.Pipe()
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			out.CloseWithError(run(ctx, r, out))
-		}()
-		return &piped{PipeReader: in, cancel: cancel, done: done}, nil
-	}
-}
-
-type piped struct {
-	*io.PipeReader
-	cancel context.CancelFunc
-	done   chan struct{}
-}
-
-func (p *piped) Close() error {
-	err := p.PipeReader.Close()
-	p.cancel()
-	<-p.done // run reads a file that the caller is about to close
-	return err
-}
-
 // DebOptions say how a .deb is read.
 type DebOptions struct {
 	Name string     // the package in errors, such as "bash_5.2.deb"
@@ -110,22 +78,23 @@ func (d *Deb) Data(ctx context.Context) (io.ReadCloser, error) {
 }
 
 func (d *Deb) open(ctx context.Context, m debMember) (io.ReadCloser, error) {
+	content := io.NewSectionReader(m.content, 0, m.content.Size())
 	switch m.format {
 	case "":
-		return io.NopCloser(m.content), nil
+		return io.NopCloser(content), nil
 	case ".gz":
-		return gzip.NewReader(m.content)
+		return gzip.NewReader(content)
 	case ".zst":
-		decoder, err := zstd.NewReader(m.content, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxDecoder))
+		decoder, err := zstd.NewReader(content, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxDecoder))
 		if err != nil {
 			return nil, err
 		}
 		return decoder.IOReadCloser(), nil
 	case ".xz":
 		if d.options.XZ != nil {
-			return d.options.XZ(ctx, m.content)
+			return d.options.XZ(ctx, content)
 		}
-		return goXZ(m.content)
+		return goXZ(content)
 	}
 	return nil, refuse(ErrType, "compression %q is not known: gz, xz and zst are", m.format)
 }
