@@ -24,8 +24,8 @@ const (
 
 // Machine is what a node is made of.
 type Machine struct {
-	RAM  int // MiB
-	CPUs int
+	RAM  int `json:"ram_mib"`
+	CPUs int `json:"cpus"`
 }
 
 // Derived is the whole cluster as one node sees it: what the inventory says,

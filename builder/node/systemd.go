@@ -45,7 +45,7 @@ func (s *Systemd) States(ctx context.Context, names []string) (map[string]Proces
 	if len(names) == 0 {
 		return states, nil
 	}
-	args := []string{"show", "--property=Id,LoadState,ActiveState,SubState,MainPID,NRestarts,UnitFileState"}
+	args := []string{"show", "--property=Id,LoadState,ActiveState,SubState,MainPID,NRestarts,UnitFileState,Job"}
 	for _, n := range names {
 		args = append(args, n+".service")
 	}
@@ -79,6 +79,8 @@ func systemdProcess(p map[string]string) Process {
 		out.Activity = Missing
 	case p["ActiveState"] == "active" && p["SubState"] == "running":
 		out.Activity = Running
+	case p["Job"] != "" && p["Job"] != "0" && p["ActiveState"] == "inactive": // about to
+		out.Activity = Starting
 	case p["ActiveState"] == "active" || p["ActiveState"] == "activating" || p["ActiveState"] == "reloading":
 		out.Activity = Starting
 	case p["ActiveState"] == "failed":

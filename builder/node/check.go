@@ -1,0 +1,140 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/mesos-forge/forge/builder/cluster"
+)
+
+// askTimeout bounds one question to a peer or a service.
+const askTimeout = 2 * time.Second
+
+const maxAnswer = 1 << 20
+
+// waitsFor returns the ends of peers that don't answer: none of a peer's ends
+// as soon as one of them does.
+func (n *Node) waitsFor(ctx context.Context, d *cluster.Derived, needs []string) []string {
+	waits := []string{}
+	for _, need := range needs {
+		peers := d.Peers(need)
+		if len(peers) == 0 {
+			waits = append(waits, need+" (forge-node does not know this peer)")
+			continue
+		}
+		answers := make([]bool, len(peers))
+		var all sync.WaitGroup
+		for i, p := range peers {
+			all.Go(func() { answers[i] = n.connects(ctx, p.HostPort()) == nil })
+		}
+		all.Wait()
+		var silent []string
+		for i, p := range peers {
+			if !answers[i] {
+				silent = append(silent, p.String())
+			}
+		}
+		if len(silent) == len(peers) {
+			waits = append(waits, silent...)
+		}
+	}
+	return waits
+}
+
+func (n *Node) connects(ctx context.Context, address string) error {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	c, err := n.Dial(ctx, "tcp", address)
+	if err != nil {
+		return err
+	}
+	return c.Close()
+}
+
+// check asks a service how it is; nil is good health.
+func (n *Node) check(ctx context.Context, svc RenderedService, c Check, host string) error {
+	port, ok := svc.PortOf[c.Port]
+	if !ok {
+		return fmt.Errorf("the manifest has no port %q", c.Port)
+	}
+	address := net.JoinHostPort(host, fmt.Sprint(port))
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	switch c.Kind {
+	case CheckTCP:
+		return n.connects(ctx, address)
+	case CheckHTTP:
+		return n.checkHTTP(ctx, c, address)
+	case CheckZK:
+		return n.checkZK(ctx, c, address)
+	}
+	return fmt.Errorf("unknown kind of check %q", c.Kind)
+}
+
+func (n *Node) checkHTTP(ctx context.Context, c Check, address string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+c.Path, nil)
+	if err != nil {
+		return err
+	}
+	client := &http.Client{
+		Transport:     &http.Transport{DialContext: n.Dial, DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	want := c.Status
+	if want == 0 {
+		want = http.StatusOK
+	}
+	if resp.StatusCode != want {
+		return fmt.Errorf("GET %s answers %d, not %d", req.URL, resp.StatusCode, want)
+	}
+	return matchAnswer(resp.Body, c.Match, "GET "+req.URL.String())
+}
+
+// checkZK sends ZooKeeper's four letters "srvr".
+func (n *Node) checkZK(ctx context.Context, c Check, address string) error {
+	conn, err := n.Dial(ctx, "tcp", address)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	if deadline, ok := ctx.Deadline(); ok {
+		if err := conn.SetDeadline(deadline); err != nil {
+			return err
+		}
+	}
+	if _, err := io.WriteString(conn, "srvr"); err != nil {
+		return err
+	}
+	return matchAnswer(conn, or(c.Match, `Mode: (leader|follower|standalone)`), "srvr")
+}
+
+func matchAnswer(r io.Reader, pattern, asked string) error {
+	if pattern == "" {
+		return nil
+	}
+	re, err := regexp.Compile(pattern)
+	if err != nil {
+		return fmt.Errorf("the manifest's match: %w", err)
+	}
+	answer, err := io.ReadAll(io.LimitReader(r, maxAnswer))
+	if err != nil {
+		return err
+	}
+	if !re.Match(answer) {
+		first, _, _ := strings.Cut(strings.TrimSpace(string(answer)), "\n")
+		return fmt.Errorf("%s: the answer %.80q does not match %s", asked, first, pattern)
+	}
+	return nil
+}

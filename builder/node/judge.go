@@ -1,0 +1,65 @@
+package node
+
+import "fmt"
+
+// flapping is the number of restarts from which a service that is not stable
+// counts as failed, unless it waits for a peer.
+const flapping = 3
+
+// judge says which level a status is, and adds to Errors and Pending why it is
+// not a higher one.
+func (s *Status) judge(starting bool) Level {
+	for _, svc := range s.Services {
+		problem, fatal := svc.problem()
+		switch {
+		case problem == "":
+		case fatal && !starting:
+			s.Errors = append(s.Errors, svc.Name+" "+problem)
+		default:
+			s.Pending = append(s.Pending, svc.Name+" "+problem)
+			starting = true
+		}
+	}
+	if len(s.Errors) > 0 {
+		return LevelFailed
+	}
+	if starting {
+		return LevelStarting
+	}
+	for _, svc := range s.Services {
+		for _, p := range svc.Ports {
+			if !p.Listening {
+				s.Pending = append(s.Pending, fmt.Sprintf("%s does not listen on its %s port %d", svc.Name, p.Name, p.Number))
+			}
+		}
+		for _, h := range svc.Health {
+			if !h.OK {
+				s.Pending = append(s.Pending, fmt.Sprintf("%s: %s: %s", svc.Name, h.Name, h.Message))
+			}
+		}
+	}
+	if len(s.Pending) > 0 || len(s.Waits) > 0 {
+		return LevelConfigured
+	}
+	return LevelInRole
+}
+
+// problem is what keeps one service from being configured, and whether waiting
+// does not mend it.
+func (svc *ServiceStatus) problem() (what string, fatal bool) {
+	switch {
+	case svc.State == Missing:
+		return "has no unit", true
+	case svc.State == Failed || svc.State == Stopped:
+		return "is " + string(svc.State), true
+	case svc.WantUser != "" && svc.User != "" && svc.User != svc.WantUser:
+		return fmt.Sprintf("runs as %s, not as %s", svc.User, svc.WantUser), true
+	case !svc.Stable && svc.Restarts >= flapping && len(svc.Waits) == 0:
+		return fmt.Sprintf("ends again and again (%d restarts): see forge-node log, or journalctl -u %s", svc.Restarts, svc.Name), true
+	case !svc.Stable && svc.Restarts >= flapping:
+		return fmt.Sprintf("ends again and again (%d restarts) while its peers don't answer", svc.Restarts), false
+	case !svc.Stable:
+		return "has only just started", false
+	}
+	return "", false
+}

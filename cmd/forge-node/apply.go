@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/mesos-forge/forge/builder/event"
+	"github.com/mesos-forge/forge/builder/node"
+)
+
+const (
+	channelPort = "/dev/virtio-ports/org.forge.node.0"
+	channelUnit = "forge-node-channel.service"
+)
+
+func (p *program) apply(ctx context.Context, args []string) (int, error) {
+	if err := p.parse(flag.NewFlagSet("apply", flag.ContinueOnError), args, 0); err != nil {
+		return 0, err
+	}
+	p.openChannel(ctx)
+	r, err := p.node.Apply(ctx, p.sink())
+	if err != nil {
+		return 0, fmt.Errorf("this machine is not in its role: %w", err)
+	}
+	_, err = fmt.Fprintf(p.stdout, "forge-node: node %s of cluster %s, role %s: configured; services: %s\n",
+		r.Identity.Node, r.Data().Cluster.Name, r.Identity.Role, strings.Join(r.Data().Services, ", "))
+	return exitOK, err
+}
+
+// openChannel lets the host ask questions, even if the rest fails.
+func (p *program) openChannel(ctx context.Context) {
+	systemd, ok := p.node.Supervisor.(*node.Systemd)
+	if !ok {
+		return
+	}
+	if _, err := os.Stat(filepath.Join(p.node.Root, channelPort)); err != nil {
+		return
+	}
+	if _, err := systemd.Exec(ctx, node.User{}, []string{"systemctl", "start", "--no-block", channelUnit}); err != nil {
+		p.complain(err)
+	}
+}
+
+// sink prints what apply does: one line each, for the journal and the console.
+func (p *program) sink() event.Sink {
+	return event.Func(func(e event.Event) {
+		prefix := ""
+		if e.Kind == event.Warning {
+			prefix = "warning: "
+		}
+		_, _ = fmt.Fprintf(p.stdout, "forge-node: %s%s\n", prefix, e.Message)
+	})
+}
+
+func (p *program) render(_ context.Context, args []string) (int, error) {
+	flags := flag.NewFlagSet("render", flag.ContinueOnError)
+	name := flags.String("node", "", "render this node of the inventory instead of this machine's")
+	to := flags.String("to", "", "write the files below this new directory instead of printing them")
+	if err := p.parse(flags, args, 0); err != nil {
+		return 0, err
+	}
+	rendering, err := p.rendering(*name)
+	if err != nil {
+		return 0, err
+	}
+	if *to != "" {
+		return exitOK, rendering.Preview(*to)
+	}
+	for _, f := range rendering.Files {
+		if _, err := fmt.Fprintf(p.stdout, "=== %s %04o %s:%s\n%s", f.Path, f.Mode, f.Owner, f.Group, f.Content); err != nil {
+			return 0, err
+		}
+	}
+	return exitOK, nil
+}
+
+func (p *program) rendering(name string) (*node.Rendering, error) {
+	if name == "" {
+		r, err := p.node.Resolve()
+		if err != nil {
+			return nil, err
+		}
+		return r.Rendering, nil
+	}
+	img, err := node.LoadImage(p.node.Root)
+	if err != nil {
+		return nil, err
+	}
+	inv, err := p.node.Inventory()
+	if err != nil {
+		return nil, err
+	}
+	n, ok := inv.Node(name)
+	if !ok {
+		return nil, fmt.Errorf("node %q is not in the inventory; its nodes: %s", name, strings.Join(inv.NodeNames(), ", "))
+	}
+	return node.Render(img, inv, name, n.Role, p.node.Machine(), p.node.Container)
+}
