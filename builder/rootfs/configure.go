@@ -1,0 +1,177 @@
+package rootfs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/mesos-forge/forge/builder/sandbox"
+)
+
+// ScriptError says that a package could not be configured.
+type ScriptError struct {
+	Package string
+	Script  string // "preinst", "postinst", ...; "" when dpkg itself refused
+	Output  string // the end of what was written meanwhile
+	Err     error
+}
+
+// Error names package and script first.
+func (e *ScriptError) Error() string {
+	what := e.Package
+	if e.Script != "" {
+		what = "the " + e.Script + " script of " + e.Package
+	}
+	return fmt.Sprintf("rootfs: %s failed\n%s", what, strings.TrimSpace(e.Output))
+}
+
+func (e *ScriptError) Unwrap() error { return e.Err }
+
+// policy is a policy-rc.d that lets nothing start (invoke-rc.d, deb-systemd-invoke).
+const (
+	policyPath = "usr/sbin/policy-rc.d"
+	policy     = "#!/bin/sh\nexit 101\n"
+)
+
+// configure runs the preinst scripts of the packages that forge unpacked, and has dpkg do the rest.
+func (t *tree) configure(ctx context.Context, fast, all []*unit) (err error) {
+	restore, err := t.forbidServices()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, restore()) }()
+	if err := t.preinst(ctx, fast); err != nil {
+		return err
+	}
+	early, late := splitLate(configureOrder(all))
+	if err := t.dpkgConfigure(ctx, early); err != nil {
+		return err
+	}
+	if len(late) == 0 {
+		return nil
+	}
+	if err := t.dpkgUnpack(ctx, all); err != nil {
+		return err
+	}
+	return t.dpkgConfigure(ctx, late)
+}
+
+// forbidServices lays down policy-rc.d, unless the tree has one, and returns what removes it.
+func (t *tree) forbidServices() (restore func() error, err error) {
+	if _, err := t.root.Lstat(policyPath); err == nil {
+		return func() error { return nil }, nil
+	}
+	if err := t.root.MkdirAll(filepath.Dir(policyPath), 0o755); err != nil {
+		return nil, fmt.Errorf("rootfs: %w", err)
+	}
+	if err := t.root.WriteFile(policyPath, []byte(policy), 0o755); err != nil {
+		return nil, fmt.Errorf("rootfs: %w", err)
+	}
+	if err := t.root.Chmod(policyPath, 0o755); err != nil {
+		return nil, fmt.Errorf("rootfs: %w", err)
+	}
+	return func() error {
+		if err := t.root.Remove(policyPath); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("rootfs: %w", err)
+		}
+		return nil
+	}, nil
+}
+
+// preinstDriver runs preinst scripts with the environment that dpkg gives them (dpkg(1), "Internal
+// environment"). Its arguments are triples: name, architecture, base name in the info directory.
+const preinstDriver = `
+export DPKG_ROOT= DPKG_ADMINDIR=/var/lib/dpkg DPKG_MAINTSCRIPT_NAME=preinst DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT=1
+export DPKG_RUNNING_VERSION="$(dpkg-query -W -f '${Version}' dpkg)"
+while [ $# -gt 0 ]; do
+	DPKG_MAINTSCRIPT_PACKAGE=$1 DPKG_MAINTSCRIPT_ARCH=$2 /var/lib/dpkg/info/$3.preinst install || {
+		echo "forge: preinst of $1: exit status $?" >&2
+		exit 1
+	}
+	shift 3
+done
+`
+
+var preinstFailed = regexp.MustCompile(`(?m)^forge: preinst of (\S+): exit status`)
+
+func (t *tree) preinst(ctx context.Context, units []*unit) error {
+	args := []string{"sh", "-c", preinstDriver, "preinst"}
+	for _, u := range units {
+		if u.script("preinst") {
+			args = append(args, u.Name, u.Arch, u.infoName())
+		}
+	}
+	if len(args) == 4 {
+		return nil
+	}
+	err := t.run(ctx, sandbox.Spec{Args: args})
+	if err == nil {
+		return nil
+	}
+	var exit *sandbox.ExitError
+	if m := preinstFailed.FindStringSubmatch(t.log.tail()); m != nil && errors.As(err, &exit) {
+		return &ScriptError{Package: m[1], Script: "preinst", Output: t.log.tail(), Err: err}
+	}
+	return fmt.Errorf("rootfs: preinst scripts: %w", err)
+}
+
+// dpkgUnpack has dpkg unpack what forge could not.
+func (t *tree) dpkgUnpack(ctx context.Context, all []*unit) error {
+	s := sandbox.Spec{Args: []string{"dpkg", "--unpack", "--force-unsafe-io"}}
+	for _, u := range all {
+		if u.slow == "" {
+			continue
+		}
+		fmt.Fprintf(t.log, "dpkg unpacks %s: %s\n", u.Name, u.slow)
+		source, err := filepath.Abs(u.Path)
+		if err != nil {
+			return fmt.Errorf("rootfs: %w", err)
+		}
+		target := fmt.Sprintf("/run/forge/%s_%s.deb", u.Name, u.Arch)
+		s.Binds = append(s.Binds, sandbox.Bind{Source: source, Target: target, ReadOnly: true})
+		s.Args = append(s.Args, target)
+	}
+	return t.dpkg(ctx, s)
+}
+
+func (t *tree) dpkgConfigure(ctx context.Context, units []*unit) error {
+	if len(units) == 0 {
+		return nil
+	}
+	s := sandbox.Spec{Args: []string{"dpkg", "--configure", "--force-unsafe-io"}}
+	for _, u := range units {
+		s.Args = append(s.Args, u.Name)
+	}
+	return t.dpkg(ctx, s)
+}
+
+// What dpkg says when a package fails (with LC_ALL=C.UTF-8).
+var (
+	dpkgFailed   = regexp.MustCompile(`(?m)^dpkg: error processing (?:package|archive) (\S+)`)
+	scriptFailed = regexp.MustCompile(`(?m)^ (?:installed|new|old) (\S+) package (pre|post)-(installation|removal) script subprocess`)
+)
+
+func (t *tree) dpkg(ctx context.Context, s sandbox.Spec) error {
+	err := t.run(ctx, s)
+	var exit *sandbox.ExitError
+	if err == nil || !errors.As(err, &exit) {
+		if err != nil {
+			return fmt.Errorf("rootfs: %w", err)
+		}
+		return nil
+	}
+	out := t.log.tail()
+	failure := &ScriptError{Package: "dpkg", Output: out, Err: err}
+	if m := dpkgFailed.FindStringSubmatch(out); m != nil {
+		failure.Package = strings.TrimSuffix(m[1], ":")
+	}
+	if m := scriptFailed.FindStringSubmatch(out); m != nil {
+		failure.Package = m[1]
+		failure.Script = m[2] + map[string]string{"installation": "inst", "removal": "rm"}[m[3]]
+	}
+	return failure
+}

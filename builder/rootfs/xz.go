@@ -1,0 +1,38 @@
+package rootfs
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+
+	"github.com/ulikunitz/xz"
+
+	"github.com/mesos-forge/forge/builder/archive"
+	"github.com/mesos-forge/forge/builder/sandbox"
+)
+
+// smallXZ is the compressed size up to which xz in this process beats starting the xz program.
+const smallXZ = 24 << 10
+
+// decompressXZ is the archive.Decompress of packages: the xz program, which is several times
+// faster than xz in Go, except for small streams (control parts), where starting it costs more.
+func decompressXZ(ctx context.Context, r io.Reader) (io.ReadCloser, error) {
+	head := make([]byte, smallXZ)
+	n, err := io.ReadFull(r, head)
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		small, err := xz.NewReader(bytes.NewReader(head[:n]))
+		if err != nil {
+			return nil, err
+		}
+		return io.NopCloser(small), nil
+	case err != nil:
+		return nil, err
+	}
+	return xzProgram(ctx, io.MultiReader(bytes.NewReader(head), r))
+}
+
+var xzProgram = archive.Piped(func(ctx context.Context, in io.Reader, out io.Writer) error {
+	return sandbox.Run(ctx, sandbox.Spec{Args: []string{"xz", "--decompress", "--stdout", "--quiet"}, Stdin: in, Stdout: out})
+})
