@@ -129,8 +129,7 @@ func listPrefix(uri string) string {
 		return ""
 	}
 	u.Scheme, u.User = "", nil
-	s := strings.TrimPrefix(strings.TrimPrefix(u.String(), "//"), "/")
-	s = strings.TrimSuffix(s, "/")
+	s := strings.TrimSuffix(strings.TrimPrefix(u.String(), "//"), "/")
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
 		switch c := s[i]; {
