@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/mesos-forge/forge/builder/sandbox"
@@ -38,23 +39,29 @@ const (
 )
 
 // configure runs the preinst scripts of the packages that forge unpacked, and has dpkg do the rest.
-func (t *tree) configure(ctx context.Context, fast, all []*unit) (err error) {
+func (t *tree) configure(ctx context.Context, all []*unit) (err error) {
 	restore, err := t.forbidServices()
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, restore()) }()
-	if err := t.preinst(ctx, fast); err != nil {
+	order, core := configureOrder(all)
+	if err := t.preinst(ctx, preinstOrder(order)); err != nil {
 		return err
 	}
-	early, late := splitLate(configureOrder(all))
+	// The core depends on itself in circles (libc6 on libgcc-s1 on libc6): its order is ours.
+	if err := t.dpkgConfigure(ctx, order[:core], "--force-depends"); err != nil {
+		return err
+	}
+	early, late := splitLate(order)
+	early = slices.DeleteFunc(early, func(u *unit) bool { return slices.Contains(order[:core], u) })
 	if err := t.dpkgConfigure(ctx, early); err != nil {
 		return err
 	}
 	if len(late) == 0 {
 		return nil
 	}
-	if err := t.dpkgUnpack(ctx, all); err != nil {
+	if err := t.dpkgUnpack(ctx, late); err != nil {
 		return err
 	}
 	return t.dpkgConfigure(ctx, late)
@@ -101,7 +108,7 @@ var preinstFailed = regexp.MustCompile(`(?m)^forge: preinst of (\S+): exit statu
 func (t *tree) preinst(ctx context.Context, units []*unit) error {
 	args := []string{"sh", "-c", preinstDriver, "preinst"}
 	for _, u := range units {
-		if u.script("preinst") {
+		if u.script("preinst") && u.slow == "" {
 			args = append(args, u.Name, u.Arch, u.infoName())
 		}
 	}
@@ -120,9 +127,9 @@ func (t *tree) preinst(ctx context.Context, units []*unit) error {
 }
 
 // dpkgUnpack has dpkg unpack what forge could not.
-func (t *tree) dpkgUnpack(ctx context.Context, all []*unit) error {
+func (t *tree) dpkgUnpack(ctx context.Context, units []*unit) error {
 	s := sandbox.Spec{Args: []string{"dpkg", "--unpack", "--force-unsafe-io"}}
-	for _, u := range all {
+	for _, u := range units {
 		if u.slow == "" {
 			continue
 		}
@@ -138,11 +145,12 @@ func (t *tree) dpkgUnpack(ctx context.Context, all []*unit) error {
 	return t.dpkg(ctx, s)
 }
 
-func (t *tree) dpkgConfigure(ctx context.Context, units []*unit) error {
+func (t *tree) dpkgConfigure(ctx context.Context, units []*unit, options ...string) error {
 	if len(units) == 0 {
 		return nil
 	}
-	s := sandbox.Spec{Args: []string{"dpkg", "--configure", "--force-unsafe-io"}}
+	s := sandbox.Spec{Args: append([]string{"dpkg", "--force-unsafe-io"}, options...)}
+	s.Args = append(s.Args, "--configure")
 	for _, u := range units {
 		s.Args = append(s.Args, u.Name)
 	}

@@ -42,7 +42,7 @@ func newDatabase(dir, arch string) error {
 		}
 	}
 	for name, content := range map[string]string{
-		"status": "", "available": "", "diversions": "", "statoverride": "", "arch": arch + "\n",
+		"status": "", "diversions": "", "statoverride": "", "arch": arch + "\n",
 		"info/format": "1\n", "triggers/File": "", "triggers/Unincorp": "",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, dpkgDir, name), []byte(content), 0o644); err != nil {

@@ -1,13 +1,16 @@
 package rootfs
 
+import "slices"
+
 // firstConfigured are configured before all else, with what they depend on: everybody's scripts
 // take them for granted without saying so.
 var firstConfigured = [...]string{"base-passwd", "base-files", "libc6", "dpkg", "libc-bin", "perl-base", "debconf"}
 
 // configureOrder returns the packages in an order in which each comes after what it depends on,
 // as far as cycles allow (dpkg breaks those): first firstConfigured, then Essential packages, then
-// the others, each in the order given.
-func configureOrder(units []*unit) []*unit {
+// the others, each in the order given. The first core of them are what the scripts of all others
+// take for granted: Essential packages with what those depend on.
+func configureOrder(units []*unit) (order []*unit, core int) {
 	o := ordering{providers: providersOf(units), done: map[*unit]bool{}}
 	for _, name := range firstConfigured {
 		for _, u := range units {
@@ -21,10 +24,25 @@ func configureOrder(units []*unit) []*unit {
 			o.visit(u)
 		}
 	}
+	core = len(o.out)
 	for _, u := range units {
 		o.visit(u)
 	}
-	return o.out
+	return o.out, core
+}
+
+// preinstOrder is the order of the preinst scripts: firstConfigured, then that of configureOrder.
+// base-passwd's makes the first /etc/passwd.
+func preinstOrder(order []*unit) []*unit {
+	rank := func(u *unit) int {
+		if i := slices.Index(firstConfigured[:], u.Name); i >= 0 {
+			return i
+		}
+		return len(firstConfigured)
+	}
+	out := slices.Clone(order)
+	slices.SortStableFunc(out, func(a, b *unit) int { return rank(a) - rank(b) })
+	return out
 }
 
 // providersOf maps names, real and virtual, to the packages of the set; a real one comes first.

@@ -44,7 +44,8 @@ type path struct {
 	lost   bool   // another package that replaces this one has it
 }
 
-// openAll opens every package, side by side, and checks that it is what the caller says.
+// openAll opens every package, side by side, checks that it is what the caller says, and sorts
+// them by name.
 func openAll(ctx context.Context, packages []Package, jobs int) (units []*unit, err error) {
 	units = make([]*unit, len(packages))
 	group, ctx := errgroup.WithContext(ctx)
@@ -59,6 +60,8 @@ func openAll(ctx context.Context, packages []Package, jobs int) (units []*unit, 
 		closeAll(units)
 		return nil, err
 	}
+	// From here on nothing depends on the order in which a solver named them.
+	slices.SortFunc(units, func(a, b *unit) int { return strings.Compare(a.Name, b.Name) })
 	seen := map[string]string{}
 	for _, u := range units {
 		if other, twice := seen[u.Name]; twice {
@@ -144,39 +147,39 @@ func (u *unit) provides() []string {
 
 // markSlow decides which packages dpkg has to unpack (see the package's documentation).
 func markSlow(units []*unit, installed func(name string) bool) {
-	essential := map[string]bool{}
-	for _, u := range units {
-		if u.essential() {
-			essential[u.Name] = true
-			for _, v := range u.provides() {
-				essential[v] = true
-			}
+	order, n := configureOrder(units)
+	core := map[string]bool{}
+	for _, u := range order[:n] {
+		core[u.Name] = true
+		for _, v := range u.provides() {
+			core[v] = true
 		}
 	}
 	for _, u := range units {
 		switch {
 		case installed(u.Name):
 			u.slow = "another version is installed in a lower tree"
+		case core[u.Name]: // every system is begun by unpacking these at once
 		case callsDivert(u.deb.Files["preinst"]):
 			u.slow = "its preinst diverts files"
-		case u.script("preinst") && !u.essential():
-			if name := unusualPreDepends(u, units, essential); name != "" {
+		case u.script("preinst"):
+			if name := unusualPreDepends(u, units, core); name != "" {
 				u.slow = "its preinst may need " + name + ", a Pre-Depends, configured"
 			}
 		}
 	}
 }
 
-// unusualPreDepends returns a package that u's preinst might call: one that u pre-depends on and
-// that is no Essential package and has programs of its own.
-func unusualPreDepends(u *unit, units []*unit, essential map[string]bool) string {
-	for _, r := range parseRelations(u.control("Pre-Depends")) {
-		if slices.ContainsFunc(r, func(a relation) bool { return essential[a.name] }) {
+// unusualPreDepends returns a package that u's preinst might call: one that u pre-depends on, that
+// is not in the core, and that has to be configured.
+func unusualPreDepends(u *unit, units []*unit, core map[string]bool) string {
+	for _, group := range parseRelations(u.control("Pre-Depends")) {
+		if slices.ContainsFunc(group, func(a relation) bool { return core[a.name] }) {
 			continue
 		}
-		for _, a := range r {
+		for _, a := range group {
 			i := slices.IndexFunc(units, func(o *unit) bool { return o.Name == a.name })
-			if i >= 0 && units[i].script("postinst") && units[i].control("Section") != "libs" {
+			if i >= 0 && units[i].script("postinst") {
 				return a.name
 			}
 		}

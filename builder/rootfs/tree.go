@@ -16,7 +16,7 @@ import (
 
 // Install says what to install, and how. It is common to Base and Delta.
 type Install struct {
-	Packages []Package // in the order in which apt would install them
+	Packages []Package // their order does not matter
 	Epoch    time.Time // SOURCE_DATE_EPOCH
 	Jobs     int       // packages unpacked at a time; 0: the number of processors
 	Sink     event.Sink
@@ -100,7 +100,7 @@ func (t *tree) install(ctx context.Context) error {
 		return err
 	}
 	t.phase("dpkg configure")
-	if err := t.configure(ctx, fast, units); err != nil {
+	if err := t.configure(ctx, units); err != nil {
 		return err
 	}
 	for _, s := range t.Run {
