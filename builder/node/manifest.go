@@ -180,7 +180,8 @@ type File struct {
 	// this node. Empty means wherever the component is installed.
 	When []string `yaml:"when,omitempty" json:"when,omitempty"`
 	// Restart lists services that restart when the content changes. Empty
-	// means those of When, or all of the component's.
+	// means those of When, or all of the component's, or, in a component that
+	// has none, all of the node's.
 	Restart []string `yaml:"restart,omitempty" json:"restart,omitempty"`
 }
 

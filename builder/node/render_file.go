@@ -102,6 +102,9 @@ func (r *renderer) restarts(c Component, f File) []string {
 			names = append(names, s.Name)
 		}
 	}
+	if len(c.Services) == 0 && len(names) == 0 {
+		return slices.Clone(r.data.Services)
+	}
 	var out []string
 	for _, n := range names {
 		if r.running[n] {

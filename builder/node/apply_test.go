@@ -1,0 +1,403 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/mesos-forge/forge/builder/event"
+)
+
+func TestApplyMakesTheNode(t *testing.T) {
+	needRoot(t)
+	m := newMachine(t)
+	m.mustApply()
+	for path, want := range map[string]string{
+		"/etc/hostname":                     "slave1\n",
+		"/etc/mesos/zk":                     "zk://10.162.2.91:2181,10.162.2.92:2181,10.162.2.93:2181/mesos\n",
+		"/etc/mesos-slave/ip":               "10.162.2.94\n",
+		"/etc/mesos-slave/attributes/rack":  "r1\n",
+		"/etc/default/hadoop-hdfs-datanode": "# " + header + "\nHADOOP_HEAPSIZE=\"608\"\nHADOOP_IDENT_STRING=\"hdfs\"\nHADOOP_LOG_DIR=\"/var/log/hadoop-hdfs\"\n",
+	} {
+		if got := m.read(path); got != want {
+			t.Errorf("%s holds %q, want %q", path, got, want)
+		}
+	}
+	if m.name != "slave1" {
+		t.Errorf("the kernel's host name is %q", m.name)
+	}
+	for path, want := range map[string]string{"/data/1/dfs/dn": "700 781:781", "/var/lib/hadoop-mapred/local": "755 782:782", "/var/lib/hadoop/tmp": "1777 0:0", "/data/1": "755 0:0"} {
+		info, err := os.Stat(m.path(path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		st := info.Sys().(*syscall.Stat_t)
+		if got := fmt.Sprintf("%o %d:%d", st.Mode&0o7777, st.Uid, st.Gid); got != want {
+			t.Errorf("%s is %s, want %s", path, got, want)
+		}
+	}
+	want := []string{"start hadoop-hdfs-datanode", "start hadoop-0.20-mapreduce-tasktracker", "start mesos-slave"}
+	if diff := cmp.Diff(want, m.sup.calls); diff != "" {
+		t.Errorf("calls (-want +got):\n%s", diff)
+	}
+}
+
+func TestApplyAgainChangesNothing(t *testing.T) {
+	needRoot(t)
+	m := newMachine(t)
+	m.mustApply()
+	before := m.tree()
+	m.sup.calls = nil
+	m.mustApply()
+	if diff := cmp.Diff(before, m.tree()); diff != "" {
+		t.Errorf("inodes, times or owners changed:\n%s", diff)
+	}
+	if len(m.sup.calls) != 0 {
+		t.Errorf("calls: %q", m.sup.calls)
+	}
+}
+
+func TestApplyRestartsWhatReadsAChangedFile(t *testing.T) {
+	needRoot(t)
+	m := newMachine(t)
+	m.mustApply()
+	m.sup.calls = nil
+	m.replace("/etc/forge/cluster.yaml", "rack: r1}     #", "zone: z}      #")
+	m.mustApply()
+	if diff := cmp.Diff([]string{"restart mesos-slave"}, m.sup.calls); diff != "" {
+		t.Errorf("calls (-want +got):\n%s", diff)
+	}
+	if _, err := os.Stat(m.path("/etc/mesos-slave/attributes/rack")); !os.IsNotExist(err) {
+		t.Errorf("the flag of an attribute that is gone: %v", err)
+	}
+	if got := m.read("/etc/mesos-slave/attributes/zone"); got != "z\n" {
+		t.Errorf("zone: %q", got)
+	}
+}
+
+// The restart is lost when the run dies between the file and the restart, unless
+// the next run knows what the service was started with.
+func TestAFailedRestartIsDoneByTheNextRun(t *testing.T) {
+	needRoot(t)
+	m := newMachine(t)
+	m.mustApply()
+	m.replace("/etc/forge/cluster.yaml", "rack: r1}     #", "rack: r9}     #")
+	m.sup.calls, m.sup.fail = nil, "restart mesos-slave"
+	if _, err := m.Apply(t.Context(), event.Discard); err == nil || !strings.Contains(err.Error(), "start mesos-slave: no more processes") {
+		t.Fatalf("error %v", err)
+	}
+	if s := m.Status(t.Context()); s.Level != LevelFailed || !slices.Contains(s.Errors, "start mesos-slave: no more processes") {
+		t.Errorf("status %s, errors %q", s.Level, s.Errors)
+	}
+	m.sup.calls, m.sup.fail = nil, ""
+	m.mustApply()
+	if diff := cmp.Diff([]string{"restart mesos-slave"}, m.sup.calls); diff != "" {
+		t.Errorf("calls (-want +got):\n%s", diff)
+	}
+}
+
+func TestApplyStopsOtherRolesServices(t *testing.T) {
+	needRoot(t)
+	m := newMachine(t)
+	m.sup.running["mesos-master"] = Process{Activity: Running, PID: 7}
+	m.mustApply()
+	if m.sup.calls[0] != "stop mesos-master" {
+		t.Errorf("calls: %q", m.sup.calls)
+	}
+}
+
+func TestApplyRefuses(t *testing.T) {
+	needRoot(t)
+	for _, c := range []struct {
+		name  string
+		spoil func(*machine)
+		want  string
+	}{
+		{"no inventory", func(m *machine) { _ = os.Remove(m.path(inventoryPath)) }, "no inventory: /etc/forge/cluster.yaml does not exist"},
+		{"bad inventory", func(m *machine) { m.replace(inventoryPath, "znode: /mesos", "znode: /") }, "mesos.znode is /, which Mesos refuses [F06]"},
+		{"foreign address", func(m *machine) {
+			m.Addresses = func() ([]netip.Addr, bool, error) {
+				return []netip.Addr{netip.MustParseAddr("192.168.2.94")}, true, nil
+			}
+		}, "the inventory gives node slave1 the address 10.162.2.94, but no interface has it (they have 192.168.2.94) [F07]"},
+		{"no role in the image", func(m *machine) { _ = os.Remove(m.path("/usr/share/forge/roles/slave.json")) }, "this image holds no role"},
+		{"missing user", func(m *machine) { m.replace("/etc/passwd", "hdfs:", "hdsf:") }, `user "hdfs" does not exist`},
+		{"missing unit", func(m *machine) { m.sup.missing["mesos-slave"] = true }, "start mesos-slave: its unit does not exist"},
+		{"directory in a file's place", func(m *machine) { _ = os.MkdirAll(m.path("/etc/mesos/zk"), 0o755) }, "is a directory where a file should be"},
+		{"file in a directory's place", func(m *machine) { m.write("/data/1/dfs/dn", "x") }, "directory /data/1/dfs/dn:"},
+		{"state of another version", func(m *machine) { m.write(statePath, `{"version":2}`) }, "was not written by this version"},
+		{"no supervisor", func(m *machine) { m.Supervisor = nil }, "neither systemd nor runit"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := newMachine(t)
+			c.spoil(m)
+			_, err := m.Apply(t.Context(), event.Discard)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Fatalf("error %v, want %q", err, c.want)
+			}
+			s := m.Status(t.Context())
+			if s.Level != LevelFailed || !strings.Contains(strings.Join(s.Errors, "\n"), c.want) {
+				t.Errorf("status %s, errors %q", s.Level, s.Errors)
+			}
+		})
+	}
+}
+
+func TestApplyWarns(t *testing.T) {
+	needRoot(t)
+	for _, c := range []struct {
+		name  string
+		spoil func(*machine)
+		want  string
+	}{
+		{"no link", func(m *machine) {
+			m.Addresses = func() ([]netip.Addr, bool, error) { return nil, false, nil }
+		}, "no network interface has a link: nobody can reach this node at 10.162.2.94"},
+		{"copied disk", func(m *machine) { m.write(statePath, `{"version":1,"node":"slave2"}`) }, "this disk belonged to node slave2 before"},
+		{"container's address", func(m *machine) {
+			m.Container, m.Getenv = true, func(string) string { return "" }
+			m.Addresses = func() ([]netip.Addr, bool, error) {
+				return []netip.Addr{netip.MustParseAddr("172.17.0.2")}, true, nil
+			}
+		}, "the container has not the address 10.162.2.94 of node slave1, but 172.17.0.2"},
+		{"container's host name", func(m *machine) {
+			m.Container, m.SetHostname = true, func(string) error { return syscall.EPERM }
+		}, "start it with --hostname slave1"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := newMachine(t)
+			c.spoil(m)
+			m.mustApply()
+			if s := m.Status(t.Context()); !strings.Contains(strings.Join(s.Warnings, "\n"), c.want) {
+				t.Errorf("warnings %q, want %q", s.Warnings, c.want)
+			}
+		})
+	}
+}
+
+// A process that applies is killed at many points; then a plain run must leave
+// the same tree as an undisturbed one.
+func TestKilledApplyIsFinishedByTheNext(t *testing.T) {
+	needRoot(t)
+	if root := os.Getenv("FORGE_TEST_APPLY_ROOT"); root != "" {
+		applyForEver(t, root)
+	}
+	undisturbed := newMachine(t)
+	undisturbed.mustApply()
+	want := contentsOf(t, undisturbed)
+	for i := range 15 {
+		m := newMachine(t)
+		cmd := exec.Command(os.Args[0], "-test.run=^TestKilledApplyIsFinishedByTheNext$")
+		cmd.Env = append(os.Environ(), "FORGE_TEST_APPLY_ROOT="+m.Root)
+		ready, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ready.Read(make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Duration(i) * 700 * time.Microsecond)
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		m.mustApply()
+		if diff := cmp.Diff(want, contentsOf(t, m)); diff != "" {
+			t.Fatalf("killed after %d steps of time (-want +got):\n%s", i, diff)
+		}
+	}
+}
+
+// applyForEver says that it begins, applies, and waits for its end.
+func applyForEver(t *testing.T, root string) {
+	m := newMachine(t)
+	m.Root = root
+	fmt.Print("!")
+	_, _ = m.Apply(t.Context(), event.Discard)
+	select {}
+}
+
+// contentsOf lists files with content, mode and owner, without what a run that
+// died may leave behind unseen: a temporary file, and the lock.
+func contentsOf(t *testing.T, m *machine) []string {
+	t.Helper()
+	var all []string
+	err := filepath.WalkDir(m.Root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		st := info.Sys().(*syscall.Stat_t)
+		content := ""
+		if d.Type().IsRegular() {
+			content = m.read(strings.TrimPrefix(path, m.Root))
+		}
+		all = append(all, fmt.Sprintf("%s %v %d:%d %s", strings.TrimPrefix(path, m.Root), info.Mode(), st.Uid, st.Gid, content))
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func TestInPlaceOnAMountPoint(t *testing.T) {
+	needRoot(t)
+	dir := t.TempDir()
+	for _, name := range []string{"hosts", "source"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("old\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	target := filepath.Join(dir, "hosts")
+	if err := syscall.Mount(filepath.Join(dir, "source"), target, "", syscall.MS_BIND, ""); err != nil {
+		t.Skipf("can't mount here: %v", err)
+	}
+	t.Cleanup(func() { _ = syscall.Unmount(target, 0) })
+	changed, err := write(owned{path: target, content: []byte("new\n"), mode: 0o644})
+	if err != nil || !changed {
+		t.Fatalf("changed %v, error %v", changed, err)
+	}
+	got, err := os.ReadFile(filepath.Join(dir, "source"))
+	if err != nil || string(got) != "new\n" {
+		t.Errorf("the file behind the mount holds %q, error %v", got, err)
+	}
+	entries, _ := os.ReadDir(dir)
+	if len(entries) != 2 {
+		t.Errorf("left behind: %v", entries)
+	}
+}
+
+func TestWriteTouchesNoMoreThanItMust(t *testing.T) {
+	needRoot(t)
+	path := filepath.Join(t.TempDir(), "a", "f")
+	f := owned{path: path, content: []byte("1"), mode: 0o640, uid: 781, gid: 782}
+	inode := func() (uint64, string) {
+		st := &syscall.Stat_t{}
+		if err := syscall.Stat(path, st); err != nil {
+			t.Fatal(err)
+		}
+		return st.Ino, fmt.Sprintf("%o %d:%d", st.Mode&0o7777, st.Uid, st.Gid)
+	}
+	if changed, err := write(f); err != nil || !changed {
+		t.Fatal(changed, err)
+	}
+	first, how := inode()
+	if how != "640 781:782" {
+		t.Errorf("made as %s", how)
+	}
+	f.mode, f.uid = fs.ModeSetuid|0o750, 0
+	if changed, err := write(f); err != nil || changed {
+		t.Fatal(changed, err)
+	}
+	if now, how := inode(); now != first || how != "4750 0:782" {
+		t.Errorf("inode %d, then %d; %s", first, now, how)
+	}
+	if err := os.WriteFile(filepath.Join(filepath.Dir(path), ".forge-new.f"), []byte("left behind"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f.content = []byte("2")
+	if changed, err := write(f); err != nil || !changed {
+		t.Fatal(changed, err)
+	}
+	if entries, _ := os.ReadDir(filepath.Dir(path)); len(entries) != 1 {
+		t.Errorf("entries: %v", entries)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("/etc/passwd", path); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := write(f); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() {
+		t.Errorf("a link was followed: %v %v", info.Mode(), err)
+	}
+}
+
+func TestInit(t *testing.T) {
+	needRoot(t)
+	const dirA, dirB = "/data/nn", "/nfs/nn"
+	for _, c := range []struct {
+		name    string
+		before  func(*machine)
+		was     initState
+		ran     bool
+		state   initState
+		wantErr string
+	}{
+		{name: "nothing there", before: func(*machine) {}, ran: true, state: initDone},
+		{name: "done before", before: func(*machine) {}, was: initDone, state: initDone},
+		{name: "found before, gone now", before: func(*machine) {}, was: initFound, state: initFound},
+		{name: "data in one of two", before: func(m *machine) { m.write(dirA+"/current/edits", "x") }, state: initFound},
+		{name: "data without VERSION", before: func(m *machine) { m.write(dirB+"/x", "") }, state: initFound},
+		{name: "one holds data, one is empty", before: func(m *machine) { m.write(dirB+"/x", ""); _ = os.MkdirAll(m.path(dirA), 0o755) }, state: initFound},
+		{name: "a file in the directory's place", before: func(m *machine) { m.write(dirA, "") }, state: initFound},
+		{name: "empty directories", before: func(m *machine) { _ = os.MkdirAll(m.path(dirA), 0o755) }, ran: true, state: initDone},
+		{name: "killed before it wrote", before: func(*machine) {}, was: initBegun, ran: true, state: initDone},
+		{name: "killed half-way", before: func(m *machine) { m.write(dirA+"/current/fsimage", "half") }, was: initBegun, state: initBegun, wantErr: "was interrupted, and /data/nn holds data"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := newMachine(t)
+			c.before(m)
+			before := contentsOf(t, m)
+			var ran []string
+			m.Exec = func(_ context.Context, as User, argv []string) ([]byte, error) {
+				if _, err := os.Stat(m.path(dirA)); err == nil {
+					t.Error("the directory exists while the step runs")
+				}
+				if s, err := m.loadState(); err != nil || s.Init["nn/format"] != initBegun {
+					t.Errorf("not recorded as begun: %v %v", s, err)
+				}
+				ran = append(ran, as.Name+": "+strings.Join(argv, " "))
+				return nil, nil
+			}
+			s, err := m.loadState()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.was != "" {
+				s.Init["nn/format"] = c.was
+			}
+			acc, err := m.accounts()
+			if err != nil {
+				t.Fatal(err)
+			}
+			step := RenderedInit{Init: Init{Name: "format", User: "hdfs"}, Argv: []string{"format", "-now"}, Paths: []string{dirA, dirB}}
+			err = m.initialise(t.Context(), s, RenderedService{Service: Service{Name: "nn"}, Steps: []RenderedInit{step}}, acc)
+			if c.wantErr == "" && err != nil || c.wantErr != "" && (err == nil || !strings.Contains(err.Error(), c.wantErr)) {
+				t.Errorf("error %v, want %q", err, c.wantErr)
+			}
+			if got := slices.Equal(ran, []string{"hdfs: format -now"}); got != c.ran {
+				t.Errorf("ran: %q", ran)
+			}
+			if s.Init["nn/format"] != c.state {
+				t.Errorf("state %q, want %q", s.Init["nn/format"], c.state)
+			}
+			if !c.ran { // what was there is there, byte for byte
+				after := contentsOf(t, m)
+				for _, line := range before {
+					if !slices.Contains(after, line) {
+						t.Errorf("gone or changed: %s", line)
+					}
+				}
+			}
+		})
+	}
+}
