@@ -196,7 +196,8 @@ func (t *tree) activateByFile(u *unit, active map[string]bool) {
 	}
 }
 
-// writeMarks adds to apt's record of what is only there for others.
+// writeMarks adds to apt's record of what is only there for others. The core is there for its own
+// sake.
 func (t *tree) writeMarks(units []*unit) error {
 	const name = "var/lib/apt/extended_states"
 	marks, err := readOptional(t.root, name)
@@ -204,9 +205,11 @@ func (t *tree) writeMarks(units []*unit) error {
 		return err
 	}
 	before := len(marks)
-	auto := slices.DeleteFunc(slices.Clone(units), func(u *unit) bool { return !u.Auto })
-	slices.SortFunc(auto, func(a, b *unit) int { return strings.Compare(a.Name, b.Name) })
-	for _, u := range auto {
+	order, core := configureOrder(units)
+	for _, u := range units {
+		if !u.Auto || slices.Contains(order[:core], u) {
+			continue
+		}
 		arch := u.Arch
 		if arch == "all" {
 			arch = t.arch()

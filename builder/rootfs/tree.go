@@ -130,6 +130,7 @@ func (t *tree) run(ctx context.Context, s sandbox.Spec) error {
 func (t *tree) environment() []string {
 	return append([]string{
 		"DEBIAN_FRONTEND=noninteractive", "DEBCONF_NONINTERACTIVE_SEEN=true", "DEBCONF_NOWARNINGS=yes",
+		"PERL_HASH_SEED=0", "PERL_PERTURB_KEYS=0", "PYTHONHASHSEED=0", // what scripts write must not be in random order
 		fmt.Sprintf("SOURCE_DATE_EPOCH=%d", t.Epoch.Unix()),
 	}, t.Env...)
 }
