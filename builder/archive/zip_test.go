@@ -3,6 +3,7 @@ package archive
 import (
 	"archive/zip"
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"io"
 	"io/fs"
@@ -76,15 +77,18 @@ func TestExtractZip(t *testing.T) {
 func TestExtractZipDosTimeIsUTC(t *testing.T) {
 	var b bytes.Buffer
 	w := zip.NewWriter(&b)
-	h := &zip.FileHeader{Name: "a", ModifiedDate: (2014-1980)<<9 | 7<<5 | 4, ModifiedTime: 12 << 11}
-	if _, err := w.CreateRaw(h); err != nil {
+	if _, err := w.CreateHeader(&zip.FileHeader{Name: "a"}); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
+	content := b.Bytes()
+	dosTime := content[bytes.Index(content, []byte("PK\x01\x02"))+12:]
+	binary.LittleEndian.PutUint16(dosTime, 12<<11)
+	binary.LittleEndian.PutUint16(dosTime[2:], (2014-1980)<<9|7<<5|4)
 	dst := t.TempDir()
-	if _, err := ExtractZip(t.Context(), bytes.NewReader(b.Bytes()), int64(b.Len()), openRoot(t, dst), Options{Name: "old.zip"}); err != nil {
+	if _, err := ExtractZip(t.Context(), bytes.NewReader(content), int64(len(content)), openRoot(t, dst), Options{Name: "old.zip"}); err != nil {
 		t.Fatal(err)
 	}
 	info, err := os.Stat(filepath.Join(dst, "a"))
