@@ -149,14 +149,15 @@ func (r *Runit) Stop(ctx context.Context, names []string) error {
 	return nil
 }
 
-// Shutdown stops every service and waits for it, at most seconds each way: TERM
-// first, KILL when that time is over.
+// Shutdown stops every service and waits for it: TERM first, KILL after that
+// many seconds. It is force-stop, not force-shutdown: the latter ends each runsv
+// too, and runsvdir would start those that end early, with their services, again.
 func (r *Runit) Shutdown(ctx context.Context, seconds int) error {
 	entries, err := os.ReadDir(r.ServiceDir())
 	if err != nil || len(entries) == 0 {
 		return err
 	}
-	argv := []string{"sv", "-w", fmt.Sprint(seconds), "force-shutdown"}
+	argv := []string{"sv", "-w", fmt.Sprint(seconds), "force-stop"}
 	for _, e := range entries {
 		if r.watched(e.Name()) {
 			argv = append(argv, filepath.Join(r.ServiceDir(), e.Name()))
