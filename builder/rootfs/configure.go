@@ -89,43 +89,6 @@ func (t *tree) forbidServices() (restore func() error, err error) {
 	}, nil
 }
 
-// preinstDriver runs preinst scripts with the environment that dpkg gives them (dpkg(1), "Internal
-// environment"). Its arguments are triples: name, architecture, base name in the info directory.
-const preinstDriver = `
-export DPKG_ROOT= DPKG_ADMINDIR=/var/lib/dpkg DPKG_MAINTSCRIPT_NAME=preinst DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT=1
-export DPKG_RUNNING_VERSION="$(dpkg-query -W -f '${Version}' dpkg)"
-while [ $# -gt 0 ]; do
-	DPKG_MAINTSCRIPT_PACKAGE=$1 DPKG_MAINTSCRIPT_ARCH=$2 /var/lib/dpkg/info/$3.preinst install || {
-		echo "forge: preinst of $1: exit status $?" >&2
-		exit 1
-	}
-	shift 3
-done
-`
-
-var preinstFailed = regexp.MustCompile(`(?m)^forge: preinst of (\S+): exit status`)
-
-func (t *tree) preinst(ctx context.Context, units []*unit) error {
-	args := []string{"sh", "-c", preinstDriver, "preinst"}
-	for _, u := range units {
-		if u.script("preinst") && u.slow == "" {
-			args = append(args, u.Name, u.Arch, u.infoName())
-		}
-	}
-	if len(args) == 4 {
-		return nil
-	}
-	err := t.run(ctx, sandbox.Spec{Args: args})
-	if err == nil {
-		return nil
-	}
-	var exit *sandbox.ExitError
-	if m := preinstFailed.FindStringSubmatch(t.log.tail()); m != nil && errors.As(err, &exit) {
-		return &ScriptError{Package: m[1], Script: "preinst", Output: t.log.tail(), Err: err}
-	}
-	return fmt.Errorf("rootfs: preinst scripts: %w", err)
-}
-
 // dpkgUnpack has dpkg unpack what forge could not.
 func (t *tree) dpkgUnpack(ctx context.Context, units []*unit) error {
 	s := sandbox.Spec{Args: []string{"dpkg", "--unpack", "--force-unsafe-io"}}

@@ -38,7 +38,6 @@ var removed = []struct{ pattern, why string }{
 	{"var/cache/debconf/*-old", "backup"},
 	{"var/lib/dpkg/*-old", "backup"},
 	{"var/lib/dpkg/updates/*", "journal of a program that has ended"},
-	{"var/lib/dpkg/tmp.ci", "left by a program that has ended"},
 	{"etc/passwd-", "backup"}, {"etc/group-", "backup"}, {"etc/shadow-", "backup"}, {"etc/gshadow-", "backup"},
 	{"etc/subuid-", "backup"}, {"etc/subgid-", "backup"},
 	{"var/log/journal/*", "logs"},

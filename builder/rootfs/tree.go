@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/mesos-forge/forge/builder/event"
@@ -63,6 +64,8 @@ type tree struct {
 	root *os.Root
 	db   *database
 	log  *lineLog
+
+	overlays []Overlay
 }
 
 func openTree(dir string, i Install) (*tree, error) {
@@ -86,21 +89,10 @@ func (t *tree) install(ctx context.Context) error {
 	if t.db, err = readDatabase(t.root); err != nil {
 		return err
 	}
-	markSlow(units, t.db.installed)
-	var fast []*unit
-	for _, u := range units {
-		if u.slow == "" {
-			fast = append(fast, u)
-		}
-	}
-	if err := t.unpack(ctx, fast); err != nil {
+	if err := t.installUnits(ctx, units); err != nil {
 		return err
 	}
-	if err := t.writeDatabase(fast, units); err != nil {
-		return err
-	}
-	t.phase("dpkg configure")
-	if err := t.configure(ctx, units); err != nil {
+	if err := t.layOver(ctx); err != nil {
 		return err
 	}
 	for _, s := range t.Run {
@@ -109,6 +101,22 @@ func (t *tree) install(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+func (t *tree) installUnits(ctx context.Context, units []*unit) error {
+	if len(units) == 0 {
+		return nil
+	}
+	markSlow(units, t.db.installed)
+	fast := slices.DeleteFunc(slices.Clone(units), func(u *unit) bool { return u.slow != "" })
+	if err := t.unpack(ctx, fast); err != nil {
+		return err
+	}
+	if err := t.writeDatabase(fast, units); err != nil {
+		return err
+	}
+	t.phase("dpkg configure")
+	return t.configure(ctx, units)
 }
 
 // run runs a program in the tree.
