@@ -45,6 +45,9 @@ func (t *tree) configure(ctx context.Context, all []*unit) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, restore()) }()
+	if t.binds, err = t.deferInitramfs(); err != nil {
+		return err
+	}
 	order, core := configureOrder(all)
 	if err := t.preinst(ctx, preinstOrder(order)); err != nil {
 		return err
@@ -127,6 +130,7 @@ var (
 )
 
 func (t *tree) dpkg(ctx context.Context, s sandbox.Spec) error {
+	s.Binds = append(s.Binds, t.binds...)
 	err := t.run(ctx, s)
 	var exit *sandbox.ExitError
 	if err == nil || !errors.As(err, &exit) {

@@ -28,6 +28,9 @@ type Install struct {
 	// Run are programs run in the tree after everything is configured. Root and the fixed environment
 	// are filled in.
 	Run []sandbox.Spec
+	// Initrds keeps initramfs images between installs; nil: each is made anew. They are made once, in
+	// the end, after Run.
+	Initrds InitrdCache
 }
 
 func (i Install) withDefaults() Install {
@@ -66,6 +69,7 @@ type tree struct {
 	log  *lineLog
 
 	overlays []Overlay
+	binds    []sandbox.Bind // while dpkg runs
 }
 
 func openTree(dir string, i Install) (*tree, error) {
@@ -100,7 +104,7 @@ func (t *tree) install(ctx context.Context) error {
 			return fmt.Errorf("rootfs: %w", err)
 		}
 	}
-	return nil
+	return t.makeInitramfs(ctx)
 }
 
 func (t *tree) installUnits(ctx context.Context, units []*unit) error {
