@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/mesos-forge/forge/builder/store"
@@ -144,6 +145,32 @@ func Put(ctx context.Context, a Artifact, file string, r io.Reader, from string,
 		return Result{}, fmt.Errorf("%s from %s: %w", a.label(), from, err)
 	case a.Size > 0 && n != a.Size:
 		return Result{}, &SizeError{Name: a.label(), From: from, Want: a.Size, Got: n}
+	}
+	res := Result{Digest: d, Size: n, File: file, From: from}
+	return res, Check(a, res)
+}
+
+// Adopt is Put for a finished file on the store's file system, which it moves into blobs.
+func Adopt(a Artifact, path, file, from string, blobs Blobs) (Result, error) {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return Result{}, fmt.Errorf("%s from %s: %w", a.label(), from, err)
+	}
+	switch n := info.Size(); {
+	case !info.Mode().IsRegular():
+		return Result{}, fmt.Errorf("%s from %s: %s is not a regular file", a.label(), from, path)
+	case a.Size > 0 && n != a.Size:
+		return Result{}, &SizeError{Name: a.label(), From: from, Want: a.Size, Got: n}
+	case n > a.Limit():
+		return Result{}, &SizeError{Name: a.label(), From: from, Limit: a.Limit()}
+	}
+	d, n, err := blobs.AdoptFile(path, a.Digest)
+	var mismatch *store.DigestError
+	if errors.As(err, &mismatch) {
+		return Result{}, Mismatch(a, mismatch.Want, mismatch.Got, from)
+	}
+	if err != nil {
+		return Result{}, fmt.Errorf("%s from %s: %w", a.label(), from, err)
 	}
 	res := Result{Digest: d, Size: n, File: file, From: from}
 	return res, Check(a, res)

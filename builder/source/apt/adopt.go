@@ -2,7 +2,6 @@ package apt
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"regexp"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/mesos-forge/forge/builder/event"
 	"github.com/mesos-forge/forge/builder/source"
-	"github.com/mesos-forge/forge/builder/store"
 )
 
 // take adopts one file that the client fetched, unless reason says that the archive has not got it.
@@ -30,27 +28,13 @@ func (f *fetcher) take(it *item, reason string) error {
 
 // adopt moves a file into the store, or explains the client's reason why there is none.
 func (f *fetcher) adopt(it *item, reason string) error {
-	info, err := os.Stat(it.path)
-	if reason == "" && err != nil {
-		reason = err.Error()
-	}
 	if reason != "" {
 		return &Error{What: "fetch " + it.pkg.String(), Explanation: it.url + ": " + reason,
 			Hint: "The mirror can't be reached or broke off: try again, check the network and the proxy, or set apt.mirror."}
 	}
 	a := it.pkg.artifact()
-	if info.Size() < a.Size {
-		return &source.SizeError{Name: a.Name, From: it.url, Want: a.Size, Got: info.Size()}
-	}
-	_, _, err = f.blobs.AdoptFile(it.path, a.Digest)
-	var mismatch *store.DigestError
-	if errors.As(err, &mismatch) {
-		return source.Mismatch(a, mismatch.Want, mismatch.Got, it.url)
-	}
-	if err != nil {
-		return fmt.Errorf("apt: fetch %s: %w", it.pkg, err)
-	}
-	return nil
+	_, err := source.Adopt(a, it.path, a.File, it.url, f.blobs)
+	return err
 }
 
 // failedRE is apt's report of one file, "E: Failed to fetch URI  REASON".
