@@ -19,33 +19,50 @@ const askTimeout = 2 * time.Second
 
 const maxAnswer = 1 << 20
 
-// waitsFor returns the ends of peers that don't answer: none of a peer's ends
-// as soon as one of them does.
-func (n *Node) waitsFor(ctx context.Context, d *cluster.Derived, needs []string) []string {
-	waits := []string{}
-	for _, need := range needs {
-		peers := d.Peers(need)
-		if len(peers) == 0 {
-			waits = append(waits, need+" (forge-node does not know this peer)")
-			continue
-		}
-		answers := make([]bool, len(peers))
-		var all sync.WaitGroup
-		for i, p := range peers {
-			all.Go(func() { answers[i] = n.connects(ctx, p.HostPort()) == nil })
-		}
-		all.Wait()
-		var silent []string
-		for i, p := range peers {
-			if !answers[i] {
-				silent = append(silent, p.String())
+// silentPeers asks every peer that any service needs, all at once. It returns,
+// by peer, its ends if none of them answers.
+func (n *Node) silentPeers(ctx context.Context, d *cluster.Derived, services []RenderedService) map[string][]string {
+	silent := map[string][]string{}
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	asked := map[string]bool{}
+	for _, svc := range services {
+		for _, need := range svc.Needs {
+			if asked[need] {
+				continue
 			}
-		}
-		if len(silent) == len(peers) {
-			waits = append(waits, silent...)
+			asked[need] = true
+			all.Go(func() {
+				ends := n.silentEnds(ctx, d.Peers(need), need)
+				mu.Lock()
+				defer mu.Unlock()
+				silent[need] = ends
+			})
 		}
 	}
-	return waits
+	all.Wait()
+	return silent
+}
+
+// silentEnds asks all ends of one peer; as soon as one answers the result is empty.
+func (n *Node) silentEnds(ctx context.Context, peers []cluster.Peer, need string) []string {
+	if len(peers) == 0 {
+		return []string{need + " (forge-node does not know this peer)"}
+	}
+	answers := make(chan error, len(peers))
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var ends []string
+	for _, p := range peers {
+		ends = append(ends, p.String())
+		go func() { answers <- n.connects(ctx, p.HostPort()) }()
+	}
+	for range peers {
+		if <-answers == nil {
+			return nil
+		}
+	}
+	return ends
 }
 
 func (n *Node) connects(ctx context.Context, address string) error {

@@ -44,8 +44,7 @@ type Node struct {
 	Exec func(ctx context.Context, as User, argv []string) ([]byte, error)
 	// Dial connects to a peer or a local port.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// Patience is how long Apply waits for an address to appear, and for
-	// services to run.
+	// Patience is how long Apply waits for the node's address to appear.
 	Patience time.Duration
 	// Settle is how long a service must have run to count as stable, and
 	// SettleAgain how long if it was restarted before.

@@ -120,7 +120,9 @@ func newMachine(t *testing.T) *machine {
 		Exec: func(_ context.Context, as User, argv []string) ([]byte, error) {
 			return nil, fmt.Errorf("unexpected program: %s as %s", strings.Join(argv, " "), as.Name)
 		},
-		Dial: func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("network is unreachable") },
+		Dial: func(context.Context, string, string) (net.Conn, error) {
+			return nil, errors.New("network is unreachable")
+		},
 		// Tests never wait: an address that is not there now never comes.
 		Patience: 0, Settle: 10 * time.Second, SettleAgain: 60 * time.Second,
 	}

@@ -156,8 +156,13 @@ func (n *Node) look(ctx context.Context, r *Resolved, s *Status) error {
 	if err != nil {
 		return err
 	}
+	d := r.Data()
+	silent := n.silentPeers(ctx, &d.Derived, r.Rendering.Services)
 	for _, svc := range r.Rendering.Services {
 		one := n.serviceStatus(ctx, r, svc, states[svc.Name], listeners, acc)
+		for _, need := range svc.Needs {
+			one.Waits = append(one.Waits, silent[need]...)
+		}
 		s.Services = append(s.Services, one)
 		for _, w := range one.Waits {
 			if !slices.Contains(s.Waits, w) {
@@ -199,7 +204,7 @@ func (n *Node) serviceStatus(ctx context.Context, r *Resolved, svc RenderedServi
 	d := r.Data()
 	one := ServiceStatus{
 		Name: svc.Name, State: orActivity(p.Activity, Missing), PID: p.PID, Restarts: p.Restarts, HeapMiB: svc.HeapMiB, WantUser: svc.User,
-		Waits: n.waitsFor(ctx, &d.Derived, svc.Needs), Ports: []PortStatus{}, Health: []CheckStatus{},
+		Waits: []string{}, Ports: []PortStatus{}, Health: []CheckStatus{},
 	}
 	if p.PID > 0 {
 		if info, err := n.process(p.PID); err == nil {
