@@ -64,7 +64,7 @@ func (s *Spec) changelog() (string, error) {
 		if len(c.Changes) == 0 {
 			return "", fmt.Errorf("package %s: changelog: the entry of %s says nothing", s.Info.Name, c.Date)
 		}
-		version := fmt.Sprintf("%s-%d", c.Version, c.Revision)
+		version := fmt.Sprintf("%s-%d", c.Version, max(c.Revision, 1))
 		if i == 0 {
 			version = s.Info.Version
 		} else {

@@ -64,7 +64,7 @@ func (s *Spec) scripts(p *plan) (map[string]string, error) {
 		b.add("postrm", "forget", struct{ Units []string }{units})
 	}
 	if len(s.Purge) > 0 {
-		b.add("postrm", "purge", struct{ Purge, PurgeDirs []string }{s.Purge, p.ownDirs()})
+		b.add("postrm", "purge", purgeData{s.Info.Name, s.Purge, p.ownDirs()})
 	}
 	return b.finish()
 }
@@ -166,6 +166,13 @@ func (p *plan) owned() []*Entry {
 		}
 	}
 	return out
+}
+
+// purgeData is what purge.sh sees.
+type purgeData struct {
+	Name  string
+	Purge []string
+	Dirs  []string // removed if empty, deepest first
 }
 
 // sharedDirs are directories that many packages have.

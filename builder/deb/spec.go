@@ -42,7 +42,8 @@ type Spec struct {
 	// Every other unit of the package is installed disabled. None is ever started.
 	Enable []string
 	// Purge lists absolute paths, files or whole directories, that purging the package removes
-	// although they are not in it: rendered configuration, logs, caches. Never data.
+	// although they are not in it: rendered configuration, logs, caches. Never data, and never
+	// what another package has.
 	Purge []string
 
 	Changelog        []recipe.Change // the newest first; at least one
@@ -167,7 +168,9 @@ func plainPath(p string) bool { return plainPathForm.MatchString(p) && path.Clea
 var purgeParents = []string{"/etc/", "/var/log/", "/var/cache/", "/var/lib/forge/", "/run/"}
 
 func checkPurge(p string) error {
-	below := func(parent string) bool { return strings.HasPrefix(p, parent) && len(p) > len(parent) }
+	below := func(parent string) bool {
+		return strings.HasPrefix(p, parent) && len(p) > len(parent) || p == "/var/lib/forge"
+	}
 	if !plainPath(p) || !slices.ContainsFunc(purgeParents, below) {
 		return fmt.Errorf("purge %q: want a plain path below one of %s", p, strings.Join(purgeParents, " "))
 	}

@@ -1,0 +1,195 @@
+package deb
+
+import (
+	"encoding/json"
+	"fmt"
+	"path"
+	"path/filepath"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/mesos-forge/forge/builder/node"
+	"github.com/mesos-forge/forge/builder/recipe"
+)
+
+// Inputs is what the packages of a stack are made of besides their recipe.
+type Inputs struct {
+	Stack *recipe.Stack
+	// Checkout is the directory on the host that Stack.FS reads.
+	Checkout string
+	// Tree is the directory that the recipe's layout made, "" when it has none.
+	Tree string
+	// TempDir as in [Spec].
+	TempDir string
+}
+
+// Where forge-node looks for what the packages say.
+const shareDir = "/usr/share/forge"
+
+const authors = "The Mesos Forge authors"
+
+// ForComponent returns the package forge-NAME of a component: its layout and overlay, the manifest
+// and templates for forge-node, its users; it depends on what the recipe requires, exactly where
+// forge makes it. standin says whether a stand-in takes the upstream package's place.
+func ForComponent(in Inputs, c *recipe.Component, standin bool) (Spec, error) {
+	s, err := in.spec(c.Dir, c.Overlay, c.Package)
+	if err != nil {
+		return Spec{}, fmt.Errorf("component %s: %w", c.Name, err)
+	}
+	s.name(c.PackageName(), c.PackageVersion(), c.Summary, c.Description)
+	s.Info.Homepage, s.Info.License = c.Homepage, c.Licence
+	s.Groups, s.Users, s.Changelog, s.LintianOverrides = c.Groups, c.Users, c.Changelog, c.LintianOverrides
+	s.depend(c.Debian...)
+	if c.Upstream != nil {
+		s.depend(c.Upstream.Package)
+	}
+	for _, name := range c.Requires {
+		s.depend(in.packages(name)...)
+	}
+	manifest := c.Manifest(standin)
+	if err := s.addJSON(path.Join(shareDir, "components", c.Name+".json"), manifest); err != nil {
+		return Spec{}, err
+	}
+	for name, source := range c.Templates() {
+		s.Entries = append(s.Entries, Entry{Path: path.Join(shareDir, "templates", c.Name, name),
+			Kind: recipe.EntryFile, Source: source, FS: in.Stack.FS})
+	}
+	s.Purge = rendered(manifest)
+	if c.Name == "node" {
+		s.Enable = []string{"forge-node.service"}
+		s.Purge = append(s.Purge, "/etc/forge", "/var/lib/forge")
+	}
+	s.Copyright, err = Copyright(c.Name, c.Homepage, Work{Files: "*", Holders: holders(c.Copyright), Licence: c.Licence},
+		Work{Files: strings.TrimPrefix(shareDir, "/") + "/*", Holders: []string{authors}, Licence: "Apache-2.0"})
+	return s, err
+}
+
+// ForStandin returns the package that stands in for a component's upstream package, under the
+// upstream's name and with "~standin" in its version.
+func ForStandin(in Inputs, c *recipe.Component) (Spec, error) {
+	if c.Upstream == nil || c.Upstream.Standin == nil {
+		return Spec{}, fmt.Errorf("component %s has no stand-in", c.Name)
+	}
+	d := c.Upstream.Standin
+	if !strings.Contains(d.Version, "~standin") {
+		return Spec{}, fmt.Errorf("component %s: the stand-in's version %q has no \"~standin\" in it", c.Name, d.Version)
+	}
+	s, err := in.spec(c.Dir, d.Overlay, d.Package)
+	if err != nil {
+		return Spec{}, fmt.Errorf("stand-in of %s: %w", c.Name, err)
+	}
+	s.name(c.Upstream.Package, d.Version, d.Summary, d.Description)
+	s.Changelog, s.LintianOverrides = d.Changelog, d.LintianOverrides
+	s.Info.License = d.Licence
+	s.Purge = rendered(node.Component{Dirs: c.Dirs})
+	s.Copyright, err = Copyright("forge-standin", c.Homepage, Work{Files: "*", Holders: []string{authors}, Licence: d.Licence})
+	return s, err
+}
+
+// ForRole returns the package forge-role-NAME, which depends on the packages of all components of
+// the role and carries its overlay and manifest.
+func ForRole(in Inputs, r *recipe.Role) (Spec, error) {
+	s, err := in.spec(r.Dir, r.Overlay, r.Package)
+	if err != nil {
+		return Spec{}, fmt.Errorf("role %s: %w", r.Name, err)
+	}
+	s.name(r.PackageName(), in.Stack.RoleVersion(r), r.Summary, r.Description)
+	s.Changelog, s.LintianOverrides = r.Changelog, r.LintianOverrides
+	for _, name := range r.Components {
+		s.depend(in.packages(name)...)
+	}
+	s.depend(r.Packages...)
+	if err := s.addJSON(path.Join(shareDir, "roles", r.Name+".json"), in.Stack.RoleManifest(r)); err != nil {
+		return Spec{}, err
+	}
+	s.Copyright, err = Copyright(s.Info.Name, "https://github.com/mesos-forge/forge", Work{Files: "*", Holders: []string{authors}, Licence: "Apache-2.0"})
+	return s, err
+}
+
+func (in Inputs) spec(dir, overlay string, p recipe.Package) (Spec, error) {
+	s := Spec{Info: p.Info, Dir: filepath.Join(in.Checkout, filepath.FromSlash(dir)), TempDir: in.TempDir}
+	s.Info.Depends = slices.Clone(p.Info.Depends)
+	s.Info.Maintainer = in.Stack.Maintainer
+	if overlay != "" {
+		o, ok := in.Stack.Overlays[overlay]
+		if !ok {
+			return Spec{}, fmt.Errorf("no overlay %q was loaded with the stack", overlay)
+		}
+		s.Entries = FromOverlay(in.Stack.FS, o)
+	}
+	if in.Tree != "" {
+		s.Trees = []Tree{{Dir: in.Tree}}
+	}
+	return s, nil
+}
+
+func (s *Spec) name(name, version, summary, description string) {
+	s.Info.Name, s.Info.Version = name, version
+	s.Info.Description = summary + "\n" + description
+}
+
+// depend adds packages to Depends, each once.
+func (s *Spec) depend(packages ...string) {
+	for _, p := range packages {
+		if !slices.Contains(s.Info.Depends, p) {
+			s.Info.Depends = append(s.Info.Depends, p)
+		}
+	}
+}
+
+// packages are the packages that are a component: forge's own with exactly this version, or
+// Debian's.
+func (in Inputs) packages(component string) []string {
+	c := in.Stack.Components[component]
+	if name := c.PackageName(); name != "" {
+		return []string{fmt.Sprintf("%s (= %s)", name, c.PackageVersion())}
+	}
+	if c.Upstream != nil {
+		return append(slices.Clone(c.Debian), c.Upstream.Package)
+	}
+	return c.Debian
+}
+
+func (s *Spec) addJSON(at string, v any) error {
+	text, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return fmt.Errorf("%s: %w", at, err)
+	}
+	s.Entries = append(s.Entries, Entry{Path: at, Kind: recipe.EntryFile, Text: append(text, '\n')})
+	return nil
+}
+
+// rendered lists what forge-node writes for a component and no one will miss after a purge: its
+// configuration and its log directories. Paths that depend on the inventory are left out.
+func rendered(c node.Component) []string {
+	var out []string
+	add := func(p string) {
+		if checkPurge(p) == nil && !slices.Contains(out, p) {
+			out = append(out, p)
+		}
+	}
+	for _, f := range c.Files {
+		if f.Format != node.FormatFlags {
+			add(f.Path)
+			continue
+		}
+		for name := range f.Settings {
+			add(path.Join(f.Path, name))
+		}
+	}
+	for _, d := range c.Dirs {
+		if strings.HasPrefix(d.Path, "/var/log/") || strings.HasPrefix(d.Path, "/var/cache/") {
+			add(d.Path)
+		}
+	}
+	sort.Strings(out)
+	return out
+}
+
+func holders(lines []string) []string {
+	if len(lines) == 0 {
+		return []string{authors}
+	}
+	return lines
+}
