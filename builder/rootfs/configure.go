@@ -75,14 +75,11 @@ func (t *tree) forbidServices() (restore func() error, err error) {
 	if _, err := t.root.Lstat(policyPath); err == nil {
 		return func() error { return nil }, nil
 	}
-	if err := t.root.MkdirAll(filepath.Dir(policyPath), 0o755); err != nil {
-		return nil, fmt.Errorf("rootfs: %w", err)
+	if err := makeDirs(t.root, filepath.Dir(policyPath)); err != nil {
+		return nil, err
 	}
-	if err := t.root.WriteFile(policyPath, []byte(policy), 0o755); err != nil {
-		return nil, fmt.Errorf("rootfs: %w", err)
-	}
-	if err := t.root.Chmod(policyPath, 0o755); err != nil {
-		return nil, fmt.Errorf("rootfs: %w", err)
+	if err := put(t.root, policyPath, []byte(policy), 0o755); err != nil {
+		return nil, err
 	}
 	return func() error {
 		if err := t.root.Remove(policyPath); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -35,18 +34,18 @@ type diversion struct {
 }
 
 // newDatabase makes an empty dpkg database, as debootstrap does.
-func newDatabase(dir, arch string) error {
+func newDatabase(root *os.Root, arch string) error {
 	for _, d := range []string{"info", "updates", "triggers", "alternatives", "parts"} {
-		if err := os.MkdirAll(filepath.Join(dir, dpkgDir, d), 0o755); err != nil {
-			return fmt.Errorf("rootfs: %w", err)
+		if err := makeDirs(root, dpkgDir+"/"+d); err != nil {
+			return err
 		}
 	}
 	for name, content := range map[string]string{
-		"status": "", "diversions": "", "statoverride": "", "arch": arch + "\n",
+		"status": "", "arch": arch + "\n",
 		"info/format": "1\n", "triggers/File": "", "triggers/Unincorp": "",
 	} {
-		if err := os.WriteFile(filepath.Join(dir, dpkgDir, name), []byte(content), 0o644); err != nil {
-			return fmt.Errorf("rootfs: %w", err)
+		if err := put(root, dpkgDir+"/"+name, []byte(content), 0o644); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -38,10 +39,7 @@ func (t *tree) writeDatabase(fast, all []*unit) error {
 }
 
 func (t *tree) write(name string, content []byte) error {
-	if err := t.root.WriteFile(dpkgDir+"/"+name, content, 0o644); err != nil {
-		return fmt.Errorf("rootfs: dpkg database: %w", err)
-	}
-	return nil
+	return put(t.root, dpkgDir+"/"+name, content, 0o644)
 }
 
 // writeInfo writes the files of the info directory.
@@ -52,10 +50,7 @@ func (t *tree) writeInfo(u *unit) error {
 			continue
 		}
 		mode := os.FileMode(u.deb.Modes[name] & 0o777)
-		if err := t.root.WriteFile(base+name, u.deb.Files[name], mode); err != nil {
-			return err
-		}
-		if err := t.root.Chmod(base+name, mode); err != nil {
+		if err := put(t.root, base+name, u.deb.Files[name], mode); err != nil {
 			return err
 		}
 		if err := t.root.Chtimes(base+name, time.Time{}, u.newest); err != nil {
@@ -69,7 +64,7 @@ func (t *tree) writeInfo(u *unit) error {
 			list.WriteByte('\n')
 		}
 	}
-	return t.root.WriteFile(base+"list", list.Bytes(), 0o644)
+	return put(t.root, base+"list", list.Bytes(), 0o644)
 }
 
 // dropReplaced takes files that new packages took over out of the lists of their old owners.
@@ -97,8 +92,8 @@ func (t *tree) dropReplaced(units []*unit) error {
 				kept.Write(line)
 			}
 		}
-		if err := t.root.WriteFile(name, kept.Bytes(), 0o644); err != nil {
-			return fmt.Errorf("rootfs: %w", err)
+		if err := put(t.root, name, kept.Bytes(), 0o644); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -219,13 +214,10 @@ func (t *tree) writeMarks(units []*unit) error {
 	if len(marks) == before {
 		return nil
 	}
-	if err := t.root.MkdirAll("var/lib/apt", 0o755); err != nil {
-		return fmt.Errorf("rootfs: %w", err)
+	if err := makeDirs(t.root, path.Dir(name)); err != nil {
+		return err
 	}
-	if err := t.root.WriteFile(name, marks, 0o644); err != nil {
-		return fmt.Errorf("rootfs: %w", err)
-	}
-	return nil
+	return put(t.root, name, marks, 0o644)
 }
 
 // arch is the tree's own architecture.

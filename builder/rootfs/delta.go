@@ -71,5 +71,5 @@ func Delta(ctx context.Context, s DeltaSpec) (err error) {
 		return err
 	}
 	t.overlays = s.Overlays
-	return errors.Join(t.install(ctx), t.close())
+	return errors.Join(t.install(ctx), t.root.Close())
 }

@@ -42,11 +42,8 @@ func (t *tree) deferInitramfs() ([]sandbox.Bind, error) {
 	if _, err := t.root.Lstat(updateInitramfs); err != nil {
 		return nil, ignoreMissing(err)
 	}
-	if err := t.root.WriteFile(initramfsStub, []byte(stubScript), 0o755); err != nil {
-		return nil, fmt.Errorf("rootfs: %w", err)
-	}
-	if err := t.root.Chmod(initramfsStub, 0o755); err != nil {
-		return nil, fmt.Errorf("rootfs: %w", err)
+	if err := put(t.root, initramfsStub, []byte(stubScript), 0o755); err != nil {
+		return nil, err
 	}
 	return []sandbox.Bind{{Source: filepath.Join(t.dir, initramfsStub), Target: "/" + updateInitramfs, ReadOnly: true}}, nil
 }
@@ -103,7 +100,7 @@ func (t *tree) copyIn(name string, r io.Reader) error {
 		return err
 	}
 	_, err = io.Copy(f, r)
-	return errors.Join(err, f.Close())
+	return errors.Join(err, f.Chmod(0o644), f.Close())
 }
 
 // initramfsConfig are files and directories of the tree that mkinitramfs and its hooks read.

@@ -144,7 +144,7 @@ func (t *tree) clear(at string) error {
 	if err := t.root.Remove(at); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return t.root.MkdirAll(filepath.Dir(at), 0o755)
+	return makeDirs(t.root, filepath.Dir(at))
 }
 
 // setTime gives a path, link or not, the time of the epoch.

@@ -32,13 +32,13 @@ type unit struct {
 	conffiles map[string]bool // clean relative names
 	slow      string          // why dpkg has to unpack it; "" when forge does
 
-	paths   []path            // what was unpacked, in the order of the package
+	paths   []unpacked        // what was unpacked, in the order of the package
 	renamed map[string]string // clean name in the tree -> name in the package, where they differ
 	newest  time.Time         // the newest of its files' times
 }
 
-// path is an entry of a package.
-type path struct {
+// unpacked is an entry of a package, in the tree.
+type unpacked struct {
 	archive.Entry
 	listed string // clean name as in the package
 	lost   bool   // another package that replaces this one has it

@@ -67,15 +67,12 @@ func (t *tree) preinst(ctx context.Context, units []*unit) error {
 // stage lays down the control part of a package.
 func (t *tree) stage(u *unit) error {
 	dir := stagedDir + "/" + u.Name
-	if err := t.root.MkdirAll(dir, 0o755); err != nil {
+	if err := makeDirs(t.root, dir); err != nil {
 		return err
 	}
 	for _, name := range slices.Sorted(maps.Keys(u.deb.Files)) {
 		mode := os.FileMode(u.deb.Modes[name] & 0o777)
-		if err := t.root.WriteFile(dir+"/"+name, u.deb.Files[name], mode); err != nil {
-			return err
-		}
-		if err := t.root.Chmod(dir+"/"+name, mode); err != nil {
+		if err := put(t.root, dir+"/"+name, u.deb.Files[name], mode); err != nil {
 			return err
 		}
 	}

@@ -154,13 +154,10 @@ func sealNames(root *os.Root, s SealSpec) error {
 	if err := ignoreMissing(root.Remove(id)); err != nil {
 		return err
 	}
-	if err := root.MkdirAll("etc", 0o755); err != nil {
+	if err := makeDirs(root, "etc"); err != nil {
 		return err
 	}
-	if err := root.WriteFile(id, nil, 0o644); err != nil {
-		return err
-	}
-	return root.Chmod(id, 0o644)
+	return put(root, id, nil, 0o644)
 }
 
 // sealPasswords locks root and clamps the dates of /etc/shadow (shadow(5): days since 1970).
@@ -209,7 +206,7 @@ func sealRun(root *os.Root, s SealSpec) error {
 	if s.Delta {
 		return nil
 	}
-	if err := root.MkdirAll("run/lock", 0o755); err != nil {
+	if err := makeDirs(root, "run/lock"); err != nil {
 		return err
 	}
 	return os.Chmod(filepath.Join(root.Name(), "run/lock"), 0o777|os.ModeSticky)

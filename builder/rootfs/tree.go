@@ -2,11 +2,9 @@ package rootfs
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"time"
@@ -79,8 +77,6 @@ func openTree(dir string, i Install) (*tree, error) {
 	}
 	return &tree{Install: i, dir: dir, root: root, log: &lineLog{sink: i.Sink, to: i.Log}}, nil
 }
-
-func (t *tree) close() error { return t.root.Close() }
 
 // install brings the packages into the tree and configures them.
 func (t *tree) install(ctx context.Context) error {
@@ -182,18 +178,21 @@ func Base(ctx context.Context, s BaseSpec) error {
 	if err := emptyDir(s.Dir); err != nil {
 		return err
 	}
-	for _, name := range links {
-		err := errors.Join(os.MkdirAll(filepath.Join(s.Dir, "usr", name), 0o755), os.Symlink("usr/"+name, filepath.Join(s.Dir, name)))
-		if err != nil {
-			return fmt.Errorf("rootfs: merged /usr: %w", err)
-		}
-	}
-	if err := newDatabase(s.Dir, s.Arch); err != nil {
-		return err
-	}
 	t, err := openTree(s.Dir, s.Install.withDefaults())
 	if err != nil {
 		return err
 	}
-	return errors.Join(t.install(ctx), t.close())
+	defer t.root.Close()
+	for _, name := range links {
+		if err := makeDirs(t.root, "usr/"+name); err != nil {
+			return err
+		}
+		if err := t.root.Symlink("usr/"+name, name); err != nil {
+			return fmt.Errorf("rootfs: merged /usr: %w", err)
+		}
+	}
+	if err := newDatabase(t.root, s.Arch); err != nil {
+		return err
+	}
+	return t.install(ctx)
 }

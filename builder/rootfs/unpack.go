@@ -54,7 +54,10 @@ func (t *tree) unpack(ctx context.Context, units []*unit) error {
 	if err := t.settleFiles(ctx, units); err != nil {
 		return err
 	}
-	return t.settleDirs(units)
+	if err := t.settleDirs(units); err != nil {
+		return err
+	}
+	return t.applyOverrides(units)
 }
 
 // extract unpacks a package; with only, nothing but that path (as named in the tree), and u's
@@ -82,9 +85,9 @@ func (t *tree) extract(ctx context.Context, u *unit, only *string) error {
 	if only != nil {
 		return nil
 	}
-	u.paths = make([]path, 0, len(entries)+1)
+	u.paths = make([]unpacked, 0, len(entries)+1)
 	for _, e := range entries {
-		p := path{Entry: e, listed: e.Name}
+		p := unpacked{Entry: e, listed: e.Name}
 		if from, ok := renamed[e.Name]; ok {
 			p.listed = from
 		}
@@ -123,14 +126,14 @@ func (t *tree) owner(h *tar.Header) (uid, gid int, err error) {
 	return uid, gid, nil
 }
 
-func isDir(p path) bool { return p.Type == tar.TypeDir }
+func isDir(p unpacked) bool { return p.Type == tar.TypeDir }
 
 // settleFiles finds files that several packages have, or that a package of a lower tree has. Where
 // Replaces allows it the right one wins, whatever was unpacked last; else it is an error.
 func (t *tree) settleFiles(ctx context.Context, units []*unit) error {
 	type claim struct {
 		u *unit
-		p *path
+		p *unpacked
 	}
 	claims := map[string]claim{}
 	again := map[string]*unit{}
@@ -171,7 +174,7 @@ func (t *tree) settleFiles(ctx context.Context, units []*unit) error {
 }
 
 // claimLower checks a path against the packages of lower trees.
-func (t *tree) claimLower(u *unit, p *path, key string) error {
+func (t *tree) claimLower(u *unit, p *unpacked, key string) error {
 	owner, ok := t.db.owners[key]
 	if !ok || isDir(*p) {
 		return nil
@@ -215,7 +218,7 @@ func (t *tree) settleDirs(units []*unit) error {
 	return nil
 }
 
-func (t *tree) settleDir(name string, p path, filled bool) error {
+func (t *tree) settleDir(name string, p unpacked, filled bool) error {
 	info, err := t.root.Lstat(name)
 	if err != nil {
 		return err
@@ -240,7 +243,7 @@ func (t *tree) settleDir(name string, p path, filled bool) error {
 	return t.root.Chtimes(name, p.ModTime, p.ModTime)
 }
 
-// chmod sets mode bits of a directory, setuid, setgid and sticky ones too.
+// chmod sets mode bits of a file or directory, setuid, setgid and sticky ones too.
 func (t *tree) chmod(name string, mode uint32) error {
 	f, err := t.root.Open(name)
 	if err != nil {
