@@ -21,44 +21,70 @@ func (c *Client) spec(dir, inside string) (sandbox.Spec, error) {
 	if program == "" {
 		program = "mvn"
 	}
+	// A short run: compiling little and collecting with one thread halves its time. The user's options
+	// come later and win.
+	opts := "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+	env = slices.DeleteFunc(slices.Clone(env), func(kv string) bool {
+		v, ok := strings.CutPrefix(kv, "MAVEN_OPTS=")
+		if ok {
+			opts += " " + v
+		}
+		return ok
+	})
 	s := sandbox.Spec{
 		Root: c.Root,
 		// -U: what a repository had not got yesterday it may have now.
 		Args:    append([]string{program, "-B", "-q", "-ntp", "-U", "-f", inside + "/pom.xml"}, append(slices.Clone(c.Args), goal)...),
-		Env:     append(slices.Clone(env), "LC_ALL=C.UTF-8"),
+		Env:     append(env, "LC_ALL=C.UTF-8"),
 		Dir:     inside,
 		Network: true,
 	}
-	if c.Root == "" {
-		return s, nil
+	if c.Root != "" {
+		more, err := c.enter(&s, dir, inside)
+		if err != nil {
+			return s, fmt.Errorf("maven: %w", err)
+		}
+		opts += " " + more
 	}
+	s.Env = append(s.Env, "MAVEN_OPTS="+opts)
+	return s, nil
+}
+
+// enter shows to mvn in a tree what it needs of the host: the work folder, the user's settings and
+// local repository, how names are looked up, and the authorities that the host trusts. It returns
+// options for Java.
+func (c *Client) enter(s *sandbox.Spec, dir, inside string) (opts string, err error) {
 	home := c.Home
 	if home == "" {
 		home = os.Getenv("HOME")
 	}
 	m2 := filepath.Join(home, ".m2")
 	if err := os.MkdirAll(m2, 0o755); err != nil {
-		return s, fmt.Errorf("maven: the user's local repository: %w", err)
+		return "", fmt.Errorf("the user's local repository: %w", err)
 	}
-	const insideHome = "/tmp/home"
 	s.Binds = []sandbox.Bind{{Source: dir, Target: inside}, {Source: m2, Target: insideHome + "/.m2"}}
 	for _, f := range []string{"/etc/resolv.conf", "/etc/hosts"} {
 		if in(c.Root, f) && in("/", f) {
 			s.Binds = append(s.Binds, sandbox.Bind{Source: f, Target: f, ReadOnly: true})
 		}
 	}
-	// Java takes the home from passwd, not from HOME; the host's JAVA_HOME is not in the tree.
-	opts := "-Duser.home=" + insideHome
-	s.Env = slices.DeleteFunc(s.Env, func(kv string) bool {
-		if v, ok := strings.CutPrefix(kv, "MAVEN_OPTS="); ok {
-			opts = v + " " + opts
-			return true
-		}
+	opts = "-Duser.home=" + insideHome // Java takes it from passwd, not from HOME
+	trusted, err := writeTrustStore(bundle(s.Env), filepath.Join(dir, "authorities.jks"))
+	if err != nil {
+		return "", fmt.Errorf("authorities of the host: %w", err)
+	}
+	if trusted {
+		opts += fmt.Sprintf(" -Djavax.net.ssl.trustStore=%s/authorities.jks -Djavax.net.ssl.trustStoreType=JKS -Djavax.net.ssl.trustStorePassword=%s", inside, storePassword)
+	}
+	s.Env = slices.DeleteFunc(s.Env, func(kv string) bool { // of the host
 		return strings.HasPrefix(kv, "JAVA_HOME=") || strings.HasPrefix(kv, "HOME=")
 	})
-	s.Env = append(s.Env, "HOME="+insideHome, "MAVEN_OPTS="+opts)
-	return s, nil
+	s.Env = append(s.Env, "HOME="+insideHome)
+	return opts, nil
 }
+
+// insideHome is the user's home as mvn in a tree sees it.
+const insideHome = "/tmp/home"
 
 // in tells whether a tree has a regular file at an absolute path.
 func in(root, name string) bool {
@@ -96,23 +122,36 @@ func (o *output) absent() string {
 	return string(m[1]) + string(m[2])
 }
 
-// explain makes an error of mvn's first error line, which is the one that says why.
+// offline are words by which mvn says that it did not reach a repository.
+var offline = []string{
+	"Unknown host", "UnknownHost", "Name or service not known", "Temporary failure in name resolution", "Connection refused",
+	"Connect to", "timed out", "Network is unreachable",
+}
+
+// explain makes an error of mvn's first block of error lines, which is the one that says why.
 func (o *output) explain(err error, exit *sandbox.ExitError) error {
-	hint := ""
+	var lines []string
 	for l := range strings.Lines(string(o.text)) {
-		l, ok := strings.CutPrefix(strings.TrimSpace(l), "[ERROR] ")
-		if !ok || l == "" {
+		l, ok := strings.CutPrefix(strings.TrimRight(l, " \r\n"), "[ERROR]")
+		if !ok {
 			continue
 		}
-		for _, sign := range []string{"Unknown host", "Name or service not known", "Connection refused", "Connect to", "timed out", "Network is unreachable", "Temporary failure"} {
-			if strings.Contains(l, sign) {
-				hint = "\nmvn can't reach its repository: check the network, and mirrors and proxies in ~/.m2/settings.xml; or build with --offline from a bundle of forge vendor."
-			}
+		l, _, help := strings.Cut(strings.TrimSpace(l), " -> [Help")
+		if l != "" {
+			lines = append(lines, l)
 		}
-		l, _, _ = strings.Cut(l, " -> [Help")
-		return fmt.Errorf("maven: %s%s (%w)", l, hint, shortError{exit})
+		if help || l == "" && len(lines) > 0 || len(lines) == 8 {
+			break
+		}
 	}
-	return fmt.Errorf("maven: %s: %w", strings.TrimSpace(string(o.text)), err)
+	if len(lines) == 0 {
+		return fmt.Errorf("maven: %s: %w", strings.TrimSpace(string(o.text)), err)
+	}
+	text, hint := strings.Join(lines, "\n"), ""
+	if slices.ContainsFunc(offline, func(sign string) bool { return strings.Contains(text, sign) }) {
+		hint = "\nmvn can't reach its repository: check the network, and mirrors and proxies in ~/.m2/settings.xml; or build with --offline from a bundle of forge vendor."
+	}
+	return fmt.Errorf("maven: %s%s (%w)", text, hint, shortError{exit})
 }
 
 // shortError says how mvn ended without its whole command line.
