@@ -28,7 +28,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// writeBase makes a tree of some megabytes that compress to about half.
+// writeBase makes a tree of five megabytes, several blocks of compression, that compress to about half.
 func writeBase(t testing.TB, dir string) {
 	t.Helper()
 	must(t, os.MkdirAll(filepath.Join(dir, "usr/lib"), 0o755))
@@ -38,7 +38,7 @@ func writeBase(t testing.TB, dir string) {
 	for i := range words {
 		words[i] = fmt.Sprintf("%x", random.Uint32())
 	}
-	for i := range 40 {
+	for i := range 25 {
 		var b strings.Builder
 		for b.Len() < 200_000 {
 			b.WriteString(words[random.IntN(len(words))])

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 
+	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/client"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -102,7 +103,7 @@ func existing(ctx context.Context, o *opened, engine Engine) (string, error) {
 		if err == nil {
 			return got.ID, nil
 		}
-		if !client.IsErrNotFound(err) {
+		if !cerrdefs.IsNotFound(err) {
 			return "", err
 		}
 	}
@@ -111,9 +112,6 @@ func existing(ctx context.Context, o *opened, engine Engine) (string, error) {
 
 // send streams the image; nothing of it is kept in memory or in a file.
 func send(ctx context.Context, image v1.Image, ref name.Tag, engine Engine, sink event.Sink) error {
-	if sink == nil {
-		sink = event.Discard
-	}
 	total, err := tarball.CalculateSize(map[name.Reference]v1.Image{ref: image})
 	if err != nil {
 		return err
@@ -121,8 +119,7 @@ func send(ctx context.Context, image v1.Image, ref name.Tag, engine Engine, sink
 	in, out := io.Pipe()
 	wrote := make(chan error, 1)
 	go func() {
-		w := &progressWriter{w: out, progress: progress{sink: sink, message: "load"}, total: total}
-		err := tarball.Write(ref, image, w)
+		err := tarball.Write(ref, image, progressWriter{out, newProgress(sink, "load", total)})
 		out.CloseWithError(err)
 		wrote <- err
 	}()

@@ -148,10 +148,7 @@ func TestLoad(t *testing.T) {
 	if want := (Loaded{ID: info.ConfigDigest, Tag: "cluster/slave:1"}); got != want {
 		t.Errorf("loaded %+v, want %+v", got, want)
 	}
-	all := events.Events()
-	if len(all) == 0 || all[len(all)-1].Done != all[len(all)-1].Total || all[len(all)-1].Total < info.Size {
-		t.Errorf("events are %+v, want progress up to the end", all)
-	}
+	checkProgress(t, events.Events(), info.Size)
 	again, err := Load(t.Context(), dir, "cluster/slave:2", engine, nil)
 	must(t, err)
 	if want := (Loaded{ID: info.ConfigDigest, Tag: "cluster/slave:2", Existed: true}); again != want {
@@ -212,7 +209,7 @@ func TestLoadIntoDocker(t *testing.T) {
 	must(t, err)
 	defer engine.ContainerRemove(context.WithoutCancel(t.Context()), created.ID, container.RemoveOptions{Force: true})
 	names := exported(t, engine, created.ID)
-	for name, want := range map[string]bool{"etc/hadoop/core-site.xml": true, "usr/lib/lib39.so": true, "etc/.wh.hostname": false, "etc/hadoop/.wh..wh..opq": false} {
+	for name, want := range map[string]bool{"etc/hadoop/core-site.xml": true, "usr/lib/lib24.so": true, "etc/.wh.hostname": false, "etc/hadoop/.wh..wh..opq": false} {
 		if names[name] != want {
 			t.Errorf("the container has %s: %v, want %v", name, names[name], want)
 		}

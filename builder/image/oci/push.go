@@ -10,7 +10,6 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
-	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
@@ -80,11 +79,12 @@ func Push(ctx context.Context, layoutDir, ref string, o PushOptions) (string, er
 	if err := checkPush(found, o.AllowStandins); err != nil {
 		return "", fmt.Errorf("push %s to %s: %w", layoutDir, target, err)
 	}
-	updates := make(chan v1.Update, 16)
-	stop := forward(updates, o.Events)
-	err = remote.Write(target, found.image, append(o.options(ctx), remote.WithProgress(updates))...)
-	stop()
+	total, err := found.size()
 	if err != nil {
+		return "", fmt.Errorf("push %s to %s: %w", layoutDir, target, err)
+	}
+	o.Transport = countUploads(o.Transport, o.Events, total)
+	if err := remote.Write(target, found.image, o.options(ctx)...); err != nil {
 		return "", registryError("push to", target, err)
 	}
 	return target.Context().Digest(found.digest.String()).String(), nil
@@ -103,36 +103,6 @@ func checkPush(o *opened, allowStandins bool) error {
 			ErrStandIns, strings.Join(names, ", "))
 	}
 	return nil
-}
-
-// forward turns the library's updates into events. The library closes the
-// channel, unless it fails early: stop ends it in both cases.
-func forward(updates <-chan v1.Update, sink event.Sink) (stop func()) {
-	if sink == nil {
-		sink = event.Discard
-	}
-	quit, done := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(done)
-		progress := progress{sink: sink, message: "push"}
-		for {
-			select {
-			case update, ok := <-updates:
-				if !ok {
-					return
-				}
-				if update.Error == nil {
-					progress.report(update.Complete, update.Total)
-				}
-			case <-quit:
-				return
-			}
-		}
-	}()
-	return func() {
-		close(quit)
-		<-done
-	}
 }
 
 // registryError explains what a person can do about it.

@@ -56,14 +56,30 @@ func TestPush(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("image in the registry (-want +got):\n%s", diff)
 	}
-	if len(events.Events()) == 0 || events.Events()[0].Unit != "bytes" || events.Events()[0].Kind != event.Progress {
-		t.Errorf("events are %+v, want progress in bytes", events.Events())
-	}
+	checkProgress(t, events.Events(), want.Size)
 	// Everything is there already.
-	_, err = Push(t.Context(), dir, host+"/cluster/slave:2", PushOptions{})
+	var nothing event.Recorder
+	_, err = Push(t.Context(), dir, host+"/cluster/slave:2", PushOptions{Events: &nothing})
 	must(t, err)
+	checkProgress(t, nothing.Events(), want.Size)
 	if n := uploads.Load(); n != 3 {
 		t.Errorf("%d blobs were sent after the second push, want 3", n)
+	}
+}
+
+// checkProgress wants events that rise up to their total, which is more than
+// the layers.
+func checkProgress(t *testing.T, events []event.Event, layers int64) {
+	t.Helper()
+	done := int64(0)
+	for _, e := range events {
+		if e.Kind != event.Progress || e.Unit != "bytes" || e.Done <= done || e.Total <= layers {
+			t.Errorf("event %+v after %d bytes", e, done)
+		}
+		done = e.Done
+	}
+	if len(events) == 0 || done != events[0].Total {
+		t.Errorf("progress ends at %d of %+v", done, events)
 	}
 }
 

@@ -88,6 +88,19 @@ func readJSON(path string, into any) error {
 	return nil
 }
 
+// size is what all blobs of the image have together, in bytes.
+func (o *opened) size() (int64, error) {
+	manifest, err := o.image.Manifest()
+	if err != nil {
+		return 0, err
+	}
+	total := manifest.Config.Size
+	for _, layer := range manifest.Layers {
+		total += layer.Size
+	}
+	return total, nil
+}
+
 // Validate reads the whole layout and compares every digest and size: of the
 // manifest, the config, each layer as it is and uncompressed. Files that
 // belong to no image are errors too. It returns the manifest's digest.
