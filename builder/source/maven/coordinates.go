@@ -15,7 +15,7 @@ type Coordinates struct {
 	Type                     string // "jar", "war", "pom"
 }
 
-var partRE = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]*$`)
+var partRE = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?$`)
 
 // Parse reads group:artifact:version[:classifier[:type]]; the type is jar unless it is given, the
 // classifier may be left empty before a type.
