@@ -3,6 +3,7 @@ package rootfs_test
 import (
 	"bytes"
 	"context"
+	"crypto/md5"
 	"fmt"
 	"os"
 	"os/exec"
@@ -167,6 +168,9 @@ func (d deb) make(t *testing.T) rootfs.Package {
 		"Description: test\n%s", d.name, d.version, d.fields)}
 	for name, content := range d.files {
 		files[strings.TrimPrefix(name, "/")] = content
+	}
+	for name, content := range d.files {
+		files["DEBIAN/md5sums"] += fmt.Sprintf("%x  %s\n", md5.Sum([]byte(content)), strings.TrimPrefix(name, "/"))
 	}
 	for name, content := range d.control {
 		files["DEBIAN/"+name] = content
