@@ -21,12 +21,6 @@ import (
 // the next run. The packages come through the host's own apt settings.
 var minbase = sync.OnceValues(func() (string, error) {
 	dir := os.Getenv("FORGE_TEST_CACHE")
-	if dir == "" {
-		var err error
-		if dir, err = os.MkdirTemp("", "forge-deb-test"); err != nil {
-			return "", err
-		}
-	}
 	path := filepath.Join(dir, "minbase-systemd-bookworm.tar")
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
@@ -48,17 +42,21 @@ var minbase = sync.OnceValues(func() (string, error) {
 })
 
 func TestMain(m *testing.M) {
-	code := m.Run()
-	if os.Getenv("FORGE_TEST_CACHE") == "" {
-		for _, dir := range must(filepath.Glob(filepath.Join(os.TempDir(), "forge-deb-test*"))) {
-			os.Remove(filepath.Join(dir, "minbase-systemd-bookworm.tar"))
-			os.Remove(dir)
-		}
+	if os.Getenv("FORGE_TEST_CACHE") != "" {
+		os.Exit(m.Run())
 	}
+	dir, err := os.MkdirTemp("", "forge-deb-test")
+	if err == nil {
+		err = os.Setenv("FORGE_TEST_CACHE", dir)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	code := m.Run()
+	os.RemoveAll(dir)
 	os.Exit(code)
 }
-
-func must(paths []string, _ error) []string { return paths }
 
 // system is a Debian 12 in a directory.
 type system struct {
@@ -83,13 +81,18 @@ func newSystem(t *testing.T) *system {
 
 // try runs a command in the system; it has no /proc, no network and no init, like an image's build.
 func (s *system) try(args ...string) (string, error) {
-	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Path = "/usr/bin/env"
-	cmd.Args = append([]string{"env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "DEBIAN_FRONTEND=noninteractive"}, args...)
+	cmd := exec.Cmd{Path: "/usr/bin/env", Args: append([]string{"env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+		"LC_ALL=C.UTF-8", "DEBIAN_FRONTEND=noninteractive"}, args...)}
 	cmd.Dir = "/"
-	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: s.dir, Cloneflags: syscall.CLONE_NEWNET}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: s.dir, Cloneflags: syscall.CLONE_NEWNET,
+		Unshareflags: syscall.CLONE_NEWNS}
 	out, err := cmd.CombinedOutput()
 	return string(out), err
+}
+
+// withProc is for programs of a running system.
+func (s *system) withProc(args ...string) (string, error) {
+	return s.try(append([]string{"sh", "-c", `mount -t proc proc /proc && exec "$@"`, "sh"}, args...)...)
 }
 
 func (s *system) run(args ...string) string {
