@@ -12,15 +12,12 @@ import (
 	"github.com/mesos-forge/forge/builder/sandbox"
 )
 
-// ciDir is where dpkg unpacks a package's control part, and runs preinst from. debconf looks
-// there for the package's name and its templates.
-const ciDir = dpkgDir + "/tmp.ci"
-
 // stagedDir holds the control parts of the packages whose preinst is still to run.
 const stagedDir = dpkgDir + "/forge.ci"
 
-// preinstDriver runs preinst scripts from ciDir, one after the other, with the environment that
-// dpkg gives them (dpkg(1), "Internal environment"). Its arguments are pairs: name, architecture.
+// preinstDriver runs preinst scripts, one after the other, with the environment that dpkg gives
+// them (dpkg(1), "Internal environment"), and from tmp.ci, where dpkg has them and where debconf
+// looks for the package's name and templates. Its arguments are pairs: name, architecture.
 const preinstDriver = `
 export DPKG_ROOT= DPKG_ADMINDIR=/var/lib/dpkg DPKG_MAINTSCRIPT_NAME=preinst DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT=1
 export DPKG_RUNNING_VERSION="$(dpkg-query -W -f '${Version}' dpkg)"

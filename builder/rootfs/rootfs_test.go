@@ -178,7 +178,7 @@ func (d deb) make(t *testing.T) rootfs.Package {
 	for name, content := range files {
 		path := filepath.Join(tree, name)
 		mode := os.FileMode(0o644)
-		if slices.Contains([]string{"preinst", "postinst", "prerm", "postrm"}, filepath.Base(name)) {
+		if slices.Contains([]string{"preinst", "postinst", "prerm", "postrm", "update-initramfs"}, filepath.Base(name)) {
 			mode = 0o755
 		}
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
