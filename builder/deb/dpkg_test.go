@@ -125,6 +125,9 @@ func TestLikeNFPM(t *testing.T) {
 	s := demo(t)
 	s.Entries, s.Trees, s.Users, s.Groups, s.Enable, s.Purge = nil, nil, nil, nil, nil, nil
 	s.Info.Scripts.PostInstall = ""
+	s.Info.Deb.Fields = map[string]string{"Bugs": "https://example.org/bugs", "X-Stack": "bookworm"}
+	s.Info.Deb.Breaks, s.Info.Deb.Predepends = []string{"forge-old (<< 1)"}, []string{"dpkg (>= 1.17)"}
+	s.Info.Deb.Triggers.ActivateNoAwait = []string{"ldconfig"}
 	_, ours := build(t, s)
 
 	info := s.Info
@@ -140,6 +143,9 @@ func TestLikeNFPM(t *testing.T) {
 	var theirs bytes.Buffer
 	if err := nfpmdeb.Default.Package(&info, &theirs); err != nil {
 		t.Fatal(err)
+	}
+	if got := output(t, "dpkg-deb", "-I", save(t, ours, "x.deb"), "triggers"); got != "activate-noawait ldconfig\n" {
+		t.Errorf("triggers %q", got)
 	}
 	control := func(raw []byte) string {
 		var keep []string
@@ -170,6 +176,7 @@ func TestLikeNFPM(t *testing.T) {
 
 // TestLintian holds the list of tags: no errors, and each override used.
 func TestLintian(t *testing.T) {
+	t.Parallel()
 	need(t, "lintian")
 	r, raw := build(t, demo(t))
 	path := save(t, raw, r.Filename)

@@ -167,6 +167,7 @@ func added(before, after []string) []string {
 
 // TestInstallAndPurge takes the package through its life, with systemd's sysusers and without.
 func TestInstallAndPurge(t *testing.T) {
+	t.Parallel()
 	_, first := build(t, demo(t))
 	next := demo(t)
 	next.Info.Version, next.Changelog[0].Revision = "1.2.1-2", 2
@@ -174,6 +175,7 @@ func TestInstallAndPurge(t *testing.T) {
 	_, second := build(t, next)
 	for _, sysusers := range []bool{true, false} {
 		t.Run(fmt.Sprintf("sysusers=%v", sysusers), func(t *testing.T) {
+			t.Parallel()
 			s := newSystem(t)
 			if !sysusers {
 				if err := os.Remove(filepath.Join(s.dir, "usr/bin/systemd-sysusers")); err != nil {
@@ -263,6 +265,7 @@ func checkUpgrade(t *testing.T, s *system, second []byte) {
 
 // TestIDClash installs on systems where an id or a name is taken by another.
 func TestIDClash(t *testing.T) {
+	t.Parallel()
 	_, raw := build(t, demo(t))
 	s := newSystem(t)
 	path := s.put(raw, "demo.deb")
@@ -284,6 +287,7 @@ func TestIDClash(t *testing.T) {
 
 // TestPurgeLeavesOthersFiles has a second package with a file that the first one would purge.
 func TestPurgeLeavesOthersFiles(t *testing.T) {
+	t.Parallel()
 	_, raw := build(t, demo(t))
 	other := demo(t)
 	other.Info = demo(t).Info

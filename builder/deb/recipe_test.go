@@ -73,6 +73,7 @@ func programs(t *testing.T, layout []recipe.Operation) string {
 
 // TestStackLintian holds what lintian says of the real packages: no errors but overridden ones.
 func TestStackLintian(t *testing.T) {
+	t.Parallel()
 	need(t, "lintian")
 	dir := t.TempDir()
 	var paths []string
@@ -107,6 +108,7 @@ func TestStackLintian(t *testing.T) {
 
 // TestStackPackages checks what holds for each real package, and the chain of their dependencies.
 func TestStackPackages(t *testing.T) {
+	t.Parallel()
 	all := stackPackages(t)
 	for name, s := range all {
 		if len(s.Enable) > 0 != (name == "forge-node") {
@@ -144,6 +146,7 @@ func TestStackPackages(t *testing.T) {
 
 // TestStandinPackage installs the real stand-in, starts its agent through the wrapper, and purges it.
 func TestStandinPackage(t *testing.T) {
+	t.Parallel()
 	spec, ok := stackPackages(t)["mesos"]
 	if !ok {
 		t.Fatal("no stand-in of mesos")
