@@ -280,6 +280,22 @@ func TestPasswordIsNotShown(t *testing.T) {
 	}
 }
 
+func TestHTTPSStays(t *testing.T) {
+	plain, count := server(t, func(_ int, w http.ResponseWriter, r *http.Request) { whole(w, r) })
+	srv := httptest.NewTLSServer(http.RedirectHandler(plain+"/file", http.StatusFound))
+	defer srv.Close()
+	o := fast()
+	o.Transport = srv.Client().Transport
+	src, err := forgehttp.New(o).URL(srv.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = src.Fetch(context.Background(), source.Artifact{Name: "x", File: "x"}, nil)
+	if err == nil || !strings.Contains(err.Error(), "redirect from https to http://") || count.Load() != 0 {
+		t.Errorf("%v, %d requests", err, count.Load())
+	}
+}
+
 func TestMirror(t *testing.T) {
 	url, _ := server(t, func(_ int, w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/base/file" {
