@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 
@@ -37,11 +38,17 @@ func (t *tree) unpack(ctx context.Context, units []*unit) error {
 	}
 	bySize := slices.Clone(units)
 	slices.SortStableFunc(bySize, func(a, b *unit) int { return cmp.Compare(sizes[b], sizes[a]) })
+	var collided collisions
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(t.Jobs)
 	for _, u := range bySize {
 		group.Go(func() error {
-			if err := t.extract(groupCtx, u, nil); err != nil {
+			err := t.extract(groupCtx, u, nil)
+			if errors.Is(err, fs.ErrNotExist) {
+				collided.add(u)
+				return nil
+			}
+			if err != nil {
 				return err
 			}
 			t.Sink.Emit(event.Event{Kind: event.Progress, Done: done.Add(sizes[u]), Total: total.Load(), Unit: "bytes"})
@@ -50,6 +57,11 @@ func (t *tree) unpack(ctx context.Context, units []*unit) error {
 	}
 	if err := group.Wait(); err != nil {
 		return err
+	}
+	for _, u := range collided.units {
+		if err := t.extract(ctx, u, nil); err != nil {
+			return err
+		}
 	}
 	if err := t.settleFiles(ctx, units); err != nil {
 		return err
@@ -60,9 +72,22 @@ func (t *tree) unpack(ctx context.Context, units []*unit) error {
 	return t.applyOverrides(units)
 }
 
-// extract unpacks a package; with only, nothing but that path (as named in the tree), and u's
-// record of its paths stays.
-func (t *tree) extract(ctx context.Context, u *unit, only *string) error {
+// collisions are packages that could not be unpacked because another one, with the same file, took
+// that away at the same time. They are unpacked again, alone; settleFiles judges the file.
+type collisions struct {
+	mu    sync.Mutex
+	units []*unit
+}
+
+func (c *collisions) add(u *unit) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.units = append(c.units, u)
+}
+
+// extract unpacks a package, and records its paths in u; with without, it leaves these paths (as
+// named in the tree) out, and the record stays.
+func (t *tree) extract(ctx context.Context, u *unit, without map[string]bool) error {
 	data, err := u.deb.Data(ctx)
 	if err != nil {
 		return fmt.Errorf("rootfs: %w", err)
@@ -76,13 +101,13 @@ func (t *tree) extract(ctx context.Context, u *unit, only *string) error {
 			if to != name {
 				renamed[to] = name
 			}
-			return to, only == nil || to == *only
+			return to, !without[to]
 		},
 	})
 	if err != nil {
 		return fmt.Errorf("rootfs: unpack %s: %w", u.Name, err)
 	}
-	if only != nil {
+	if without != nil {
 		return nil
 	}
 	u.paths = make([]unpacked, 0, len(entries)+1)
@@ -136,7 +161,7 @@ func (t *tree) settleFiles(ctx context.Context, units []*unit) error {
 		p *unpacked
 	}
 	claims := map[string]claim{}
-	again := map[string]*unit{}
+	again := map[*unit]bool{}
 	for _, u := range units {
 		for i := range u.paths {
 			p := &u.paths[i]
@@ -162,11 +187,26 @@ func (t *tree) settleFiles(ctx context.Context, units []*unit) error {
 				return fmt.Errorf("rootfs: package %s wants to install /%s, which is in package %s, too (and does not say that it replaces it)",
 					u.Name, p.listed, before.u.Name)
 			}
-			again[claims[key].p.Name] = claims[key].u
+			again[before.u], again[u] = true, true
 		}
 	}
-	for name, u := range again {
-		if err := t.extract(ctx, u, &name); err != nil {
+	return t.extractAgain(ctx, units, again)
+}
+
+// extractAgain unpacks packages that share files once more, one at a time and without the files
+// that they lost.
+func (t *tree) extractAgain(ctx context.Context, units []*unit, again map[*unit]bool) error {
+	for _, u := range units {
+		if !again[u] {
+			continue
+		}
+		lost := map[string]bool{}
+		for _, p := range u.paths {
+			if p.lost {
+				lost[p.Name] = true
+			}
+		}
+		if err := t.extract(ctx, u, lost); err != nil {
 			return err
 		}
 	}
