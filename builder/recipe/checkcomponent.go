@@ -1,0 +1,231 @@
+package recipe
+
+import (
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+var (
+	mavenPattern  = regexp.MustCompile(`^[A-Za-z0-9._-]+:[A-Za-z0-9._-]+:[A-Za-z0-9._-]+(:[A-Za-z0-9._-]*)?(:[A-Za-z0-9.]+)?$`)
+	digestPattern = regexp.MustCompile(`^[0-9a-f]{64}$`)
+)
+
+// componentCheck checks one component.
+type componentCheck struct {
+	*loader
+	stack *Stack
+	c     *Component
+	d     *document
+	used  map[string]bool // artifacts that something uses
+}
+
+func (k *componentCheck) run() {
+	c, d := k.c, k.d
+	k.used = map[string]bool{}
+	checkPackages(d, "debian", c.Debian)
+	checkURL(d, "homepage", c.Homepage)
+	k.artifacts()
+	k.layout("layout", c.Layout)
+	k.overlay(d, "overlay", c.Overlay)
+	k.upstream()
+	for i, r := range c.Requires {
+		at := "requires/" + strconv.Itoa(i)
+		if r == c.Name {
+			d.errorf(at, "", "component %q requires itself", r)
+		} else if _, ok := k.stack.Components[r]; !ok {
+			d.errorf(at, didYouMean(r, sortedKeys(k.stack.Components)), "requires unknown component %q", r)
+		}
+	}
+	for _, name := range sortedKeys(c.Artifacts) {
+		if !k.used[name] {
+			d.errorf("artifacts/"+name, "", "nothing uses artifact %q", name)
+		}
+	}
+	if len(c.Artifacts) > 0 && len(c.Layout) == 0 && c.Upstream == nil {
+		d.errorf("artifacts", "", "there are artifacts but no layout")
+	}
+	if c.PackageName() == "" && len(c.Debian) == 0 {
+		d.errorf("", "", "component %q is empty: no debian packages, layout, overlay, services or files", c.Name)
+	}
+	k.users()
+	if c.PackageName() != "" {
+		k.packaging("", c.Package, c.Changelog, c.LintianOverrides)
+		k.changelogHead()
+	}
+	k.node()
+}
+
+func (k *componentCheck) artifacts() {
+	for _, name := range sortedKeys(k.c.Artifacts) {
+		a, at := k.c.Artifacts[name], "artifacts/"+name
+		if !namePattern.MatchString(strings.ReplaceAll(name, ".", "-")) {
+			k.d.errorf(at, "", "%q can't be an artifact's name: small letters, digits, - and .", name)
+		}
+		for i, s := range a.Sources {
+			k.source(at+"/sources/"+strconv.Itoa(i), s)
+		}
+		for i, sum := range a.SHA256 {
+			if !digestPattern.MatchString(sum) {
+				k.d.errorf(at+"/sha256/"+strconv.Itoa(i), "", "%q is not a sha256: 64 small hexadecimal digits", sum)
+			}
+		}
+	}
+}
+
+func (k *componentCheck) source(at string, s Source) {
+	set := 0
+	if s.Maven != "" {
+		set++
+		if !mavenPattern.MatchString(s.Maven) {
+			k.d.errorf(at+"/maven", "", "%q is not group:artifact:version[:classifier[:type]]", s.Maven)
+		}
+	}
+	if s.HTTP != "" {
+		set++
+		checkURL(k.d, at+"/http", s.HTTP)
+	}
+	if s.File != "" {
+		set++
+		if _, err := path.Match(s.File, ""); err != nil || strings.Contains(s.File, "/") {
+			k.d.errorf(at+"/file", "", "%q is not a pattern for a file's base name", s.File)
+		}
+	}
+	if set != 1 {
+		k.d.errorf(at, "", "a source has exactly one of maven, http and file; this has %d", set)
+	}
+}
+
+func (k *componentCheck) upstream() {
+	u := k.c.Upstream
+	if u == nil {
+		return
+	}
+	checkPackages(k.d, "upstream/package", []string{u.Package})
+	k.artifact("upstream/artifact", u.Artifact)
+	s := u.Standin
+	if s == nil {
+		return
+	}
+	k.overlay(k.d, "upstream/standin/overlay", s.Overlay)
+	k.layout("upstream/standin/layout", s.Layout)
+	k.packaging("upstream/standin/", s.Package, s.Changelog, s.LintianOverrides)
+}
+
+// artifact checks a reference to an artifact.
+func (k *componentCheck) artifact(at, name string) {
+	if _, ok := k.c.Artifacts[name]; !ok {
+		k.d.errorf(at, didYouMean(name, sortedKeys(k.c.Artifacts)), "unknown artifact %q", name)
+		return
+	}
+	k.used[name] = true
+}
+
+func (k *componentCheck) users() {
+	groups := k.groups(k.c, nil)
+	for i, u := range k.c.Users {
+		at := "users/" + strconv.Itoa(i)
+		for j, g := range append([]string{u.Group}, u.Groups...) {
+			if !slices.Contains(groups, g) {
+				sub := at + "/group"
+				if j > 0 {
+					sub = at + "/groups/" + strconv.Itoa(j-1)
+				}
+				k.d.errorf(sub, didYouMean(g, groups), "group %q is made neither here nor by a required component", g)
+			}
+		}
+		checkTargetPath(k.d, at+"/home", u.Home)
+		if u.Shell != "" {
+			checkTargetPath(k.d, at+"/shell", u.Shell)
+		}
+		if strings.ContainsAny(u.Comment, ":\n\"") {
+			k.d.errorf(at+"/comment", "", "a comment can't hold colons, quotes or line breaks")
+		}
+	}
+}
+
+// groups are the names of the groups of c and of what it requires.
+func (k *componentCheck) groups(c *Component, seen []string) []string {
+	var names []string
+	for _, g := range c.Groups {
+		names = append(names, g.Name)
+	}
+	for _, r := range c.Requires {
+		if rc, ok := k.stack.Components[r]; ok && !slices.Contains(seen, r) {
+			names = append(names, k.groups(rc, append(seen, c.Name))...)
+		}
+	}
+	return names
+}
+
+// packaging checks the parts that components, stand-ins and roles share.
+func (k *componentCheck) packaging(at string, p Package, log []Change, overrides []LintianOverride) {
+	k.checkPackaging(k.d, at, k.c.Dir, p, log, overrides)
+}
+
+func (k *componentCheck) changelogHead() {
+	if len(k.c.Changelog) == 0 {
+		k.d.errorf("changelog", "", "a component with a package needs a changelog")
+		return
+	}
+	if head := k.c.Changelog[0]; head.Version != k.c.Version || max(head.Revision, 1) != k.c.Revision {
+		k.d.errorf("changelog/0", "", "the newest entry is about %s-%d, but the component is %s",
+			head.Version, max(head.Revision, 1), k.c.PackageVersion())
+	}
+}
+
+// forgeKeys are the keys of nfpm's block that forge sets.
+var forgeKeys = []string{"name", "arch", "platform", "epoch", "version", "version_schema", "release", "prerelease",
+	"version_metadata", "description", "homepage", "license", "maintainer", "vendor", "changelog", "mtime", "umask"}
+
+// checkPackaging checks an nfpm block, a changelog and lintian overrides at
+// key path prefix at.
+func (l *loader) checkPackaging(d *document, at, dir string, p Package, log []Change, overrides []LintianOverride) {
+	for _, key := range forgeKeys {
+		if d.has(at + "package/" + key) {
+			d.errorf(at+"package/"+key, "remove it", "%q is set by forge, from the rest of the recipe", key)
+		}
+	}
+	scripts := map[string]string{
+		"scripts/preinstall": p.Scripts.PreInstall, "scripts/postinstall": p.Scripts.PostInstall,
+		"scripts/preremove": p.Scripts.PreRemove, "scripts/postremove": p.Scripts.PostRemove,
+		"deb/scripts/rules": p.Deb.Scripts.Rules, "deb/scripts/templates": p.Deb.Scripts.Templates,
+		"deb/scripts/config": p.Deb.Scripts.Config,
+	}
+	for _, key := range sortedKeys(scripts) {
+		if scripts[key] != "" {
+			l.checkSourcePath(d, at+"package/"+key, dir, scripts[key])
+		}
+	}
+	for i, c := range p.Contents {
+		sub := at + "package/contents/" + strconv.Itoa(i)
+		checkTargetPath(d, sub+"/dst", c.Destination)
+		switch c.Type {
+		case "symlink", "dir", "ghost":
+		default:
+			l.checkSourcePath(d, sub+"/src", dir, c.Source)
+		}
+	}
+	for i, e := range log {
+		sub := at + "changelog/" + strconv.Itoa(i)
+		t, err := time.Parse(time.DateOnly, e.Date)
+		if err != nil {
+			d.errorf(sub+"/date", "write it as 2006-01-02", "%q is not a date", e.Date)
+		} else if i > 0 {
+			if newer, err := time.Parse(time.DateOnly, log[i-1].Date); err == nil && newer.Before(t) {
+				d.errorf(sub+"/date", "the newest entry comes first", "date %s is after the entry above", e.Date)
+			}
+		}
+		if len(e.Changes) == 0 {
+			d.errorf(sub+"/changes", "", "an entry says what changed")
+		}
+	}
+	for i, o := range overrides {
+		if strings.TrimSpace(o.Reason) == "" {
+			d.errorf(at+"lintian_overrides/"+strconv.Itoa(i)+"/reason", "", "an override needs a reason")
+		}
+	}
+}

@@ -1,0 +1,85 @@
+package recipe
+
+import (
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// verbs of an [Operation], each with the keys that may stand beside it.
+var verbs = map[string][]string{
+	"copy":    {"to", "mode", "owner", "group"},
+	"extract": {"to", "member", "include", "exclude", "strip", "mode", "owner", "group"},
+	"link":    {"to"},
+	"dir":     {"mode", "owner", "group"},
+	"program": {"to", "mode", "owner", "group"},
+	"file":    {"to", "mode", "owner", "group"},
+}
+
+// programs of this repository that a layout may install.
+var programs = []string{"forge-node", "forge-standin"}
+
+// layout checks a list of operations at key path at.
+func (k *componentCheck) layout(at string, ops []Operation) {
+	for i, op := range ops {
+		k.operation(at+"/"+strconv.Itoa(i), op)
+	}
+}
+
+func (k *componentCheck) operation(at string, op Operation) {
+	d := k.d
+	var found []string
+	for _, verb := range sortedKeys(verbs) {
+		if d.has(at + "/" + verb) {
+			found = append(found, verb)
+		}
+	}
+	if len(found) != 1 {
+		d.errorf(at, "", "an operation has exactly one of %s; this has %d",
+			strings.Join(sortedKeys(verbs), ", "), len(found))
+		return
+	}
+	verb := found[0]
+	for _, key := range []string{"to", "member", "include", "exclude", "strip", "mode", "owner", "group"} {
+		if d.has(at+"/"+key) && !slices.Contains(verbs[verb], key) {
+			d.errorf(at+"/"+key, "", "%q has no meaning beside %q", key, verb)
+		}
+	}
+	if verb != "dir" && op.To == "" {
+		d.errorf(at, "", "%q needs a %q", verb, "to")
+		return
+	}
+	switch verb {
+	case "copy":
+		for i, name := range op.Copy {
+			k.artifact(at+"/copy/"+strconv.Itoa(i), name)
+		}
+		if len(op.Copy) != 1 && !strings.HasSuffix(op.To, "/") {
+			d.errorf(at+"/to", "end it with /", "%d files can't all become %q", len(op.Copy), op.To)
+		}
+		checkTargetPath(d, at+"/to", strings.TrimSuffix(op.To, "/"))
+	case "extract":
+		k.artifact(at+"/extract", op.Extract)
+		checkTargetPath(d, at+"/to", op.To)
+		for key, list := range map[string][]string{"include": op.Include, "exclude": op.Exclude} {
+			for i, glob := range list {
+				if _, err := path.Match(glob, ""); err != nil || strings.HasPrefix(glob, "/") {
+					d.errorf(at+"/"+key+"/"+strconv.Itoa(i), "", "%q is not a pattern for names in an archive", glob)
+				}
+			}
+		}
+	case "link":
+		checkTargetPath(d, at+"/link", op.Link)
+	case "dir":
+		checkTargetPath(d, at+"/dir", op.Dir)
+	case "program":
+		if !slices.Contains(programs, op.Program) {
+			d.errorf(at+"/program", didYouMean(op.Program, programs), "unknown program %q", op.Program)
+		}
+		checkTargetPath(d, at+"/to", op.To)
+	case "file":
+		k.checkSourcePath(d, at+"/file", k.c.Dir, op.File)
+		checkTargetPath(d, at+"/to", op.To)
+	}
+}

@@ -1,0 +1,174 @@
+package recipe
+
+import (
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"text/template/parse"
+
+	"github.com/mesos-forge/forge/builder/cluster"
+	"github.com/mesos-forge/forge/builder/node"
+)
+
+var formats = []string{string(node.FormatTemplate), string(node.FormatHadoopXML), string(node.FormatFlags),
+	string(node.FormatEnv), string(node.FormatProperties)}
+
+var checkKinds = []string{string(node.CheckTCP), string(node.CheckHTTP), string(node.CheckZK)}
+
+// node checks the part of a component that becomes forge-node's manifest.
+func (k *componentCheck) node() {
+	for i, s := range k.c.Services {
+		k.service("services/"+strconv.Itoa(i), s)
+	}
+	for i, f := range k.c.Files {
+		k.file("files/"+strconv.Itoa(i), f)
+	}
+	for i, dir := range k.c.Dirs {
+		at := "dirs/" + strconv.Itoa(i)
+		k.text(at+"/path", dir.Path)
+		k.mode(at+"/mode", dir.Mode)
+		k.services(at+"/when", dir.When)
+	}
+}
+
+func (k *componentCheck) service(at string, s node.Service) {
+	d := k.d
+	if !namePattern.MatchString(strings.ReplaceAll(s.Name, ".", "-")) {
+		d.errorf(at+"/name", "", "%q can't be a service's name", s.Name)
+	}
+	k.text(at+"/if", s.If)
+	k.text(at+"/runit", s.Runit)
+	k.peers(at+"/needs", s.Needs)
+	var ports []string
+	for i, p := range s.Ports {
+		sub := at + "/ports/" + strconv.Itoa(i)
+		if p.Number < 1 || p.Number > 65535 {
+			d.errorf(sub+"/number", "", "%d is not a port", p.Number)
+		}
+		if p.Proto != "" && p.Proto != "tcp" && p.Proto != "udp" {
+			d.errorf(sub+"/proto", "", "%q is neither tcp nor udp", p.Proto)
+		}
+		if slices.Contains(ports, p.Name) {
+			d.errorf(sub+"/name", "", "port %q is there twice", p.Name)
+		}
+		ports = append(ports, p.Name)
+		k.text(sub+"/from", p.From)
+	}
+	for i, c := range s.Health {
+		k.health(at+"/health/"+strconv.Itoa(i), c, ports)
+	}
+	if h := s.Heap; h != nil {
+		if h.Percent < 1 || h.Percent > 90 {
+			d.errorf(at+"/heap/percent", "", "percent is %d, not 1 to 90", h.Percent)
+		}
+		if h.Min < 1 || (h.Max != 0 && h.Max < h.Min) {
+			d.errorf(at+"/heap", "", "heap needs min of at least 1 MiB and max not below it")
+		}
+	}
+	for i, in := range s.Init {
+		sub := at + "/init/" + strconv.Itoa(i)
+		k.text(sub+"/if", in.If)
+		if len(in.Run) == 0 {
+			d.errorf(sub+"/run", "", "run is empty")
+		}
+		for j, arg := range in.Run {
+			k.text(sub+"/run/"+strconv.Itoa(j), arg)
+		}
+		for j, p := range in.Untouched {
+			k.text(sub+"/untouched/"+strconv.Itoa(j), p)
+		}
+	}
+}
+
+func (k *componentCheck) health(at string, c node.Check, ports []string) {
+	if !slices.Contains(checkKinds, string(c.Kind)) {
+		k.d.errorf(at+"/kind", didYouMean(string(c.Kind), checkKinds), "unknown kind of check %q", c.Kind)
+	}
+	if !slices.Contains(ports, c.Port) {
+		k.d.errorf(at+"/port", didYouMean(c.Port, ports), "the service has no port %q", c.Port)
+	}
+	k.text(at+"/path", c.Path)
+	if _, err := regexp.Compile(c.Match); err != nil {
+		k.d.errorf(at+"/match", "", "match is not a regular expression: %v", err)
+	}
+}
+
+func (k *componentCheck) file(at string, f node.File) {
+	d := k.d
+	k.text(at+"/path", f.Path)
+	k.mode(at+"/mode", f.Mode)
+	k.services(at+"/when", f.When)
+	k.services(at+"/restart", f.Restart)
+	if !slices.Contains(formats, string(f.Format)) {
+		d.errorf(at+"/format", didYouMean(string(f.Format), formats), "unknown format %q", f.Format)
+		return
+	}
+	for _, key := range sortedKeys(f.Settings) {
+		k.text(at+"/settings/"+key, f.Settings[key])
+	}
+	if f.Format != node.FormatTemplate {
+		if f.Template != "" {
+			d.errorf(at+"/template", "", "only format template has a template file")
+		}
+		return
+	}
+	if len(f.Settings) > 0 {
+		d.errorf(at+"/settings", "", "format template has no settings")
+	}
+	name := k.c.Templates()[f.Template]
+	if f.Template == "" || strings.Contains(f.Template, "/") {
+		d.errorf(at, "", "format template needs template: a base name in templates/%s", k.c.Name)
+		return
+	}
+	b, err := readFile(k.fsys, name, maxYAMLSize)
+	if err != nil {
+		d.errorf(at+"/template", "", "there is no template %s", name)
+		return
+	}
+	if err := parseTemplate(path.Base(name), string(b)); err != nil {
+		d.errorf(at+"/template", "", "template %s: %v", name, err)
+	}
+}
+
+// text checks that a value is a template that parses.
+func (k *componentCheck) text(at, s string) {
+	if err := parseTemplate("value", s); err != nil {
+		k.d.errorf(at, "", "is not a template: %v", err)
+	}
+}
+
+// parseTemplate checks the syntax; which functions exist, node knows.
+func parseTemplate(name, s string) error {
+	t := parse.New(name)
+	t.Mode = parse.SkipFuncCheck
+	_, err := t.Parse(s, "", "", map[string]*parse.Tree{})
+	return err
+}
+
+var modePattern = regexp.MustCompile(`^[0-7]{4}$`)
+
+func (k *componentCheck) mode(at, mode string) {
+	if mode != "" && !modePattern.MatchString(mode) {
+		k.d.errorf(at, `write four octal digits in quotes: "0644"`, "%q is not a mode", mode)
+	}
+}
+
+func (k *componentCheck) peers(at string, needs []string) {
+	for i, n := range needs {
+		if !slices.Contains(cluster.PeerNames(), n) {
+			k.d.errorf(at+"/"+strconv.Itoa(i), didYouMean(n, cluster.PeerNames()), "unknown peer %q", n)
+		}
+	}
+}
+
+// services checks references to services of the stack.
+func (k *componentCheck) services(at string, names []string) {
+	known := k.stack.serviceNames()
+	for i, n := range names {
+		if !slices.Contains(known, n) {
+			k.d.errorf(at+"/"+strconv.Itoa(i), didYouMean(n, known), "no component has a service %q", n)
+		}
+	}
+}

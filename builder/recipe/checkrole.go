@@ -1,0 +1,128 @@
+package recipe
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+)
+
+// serviceNames are the services of all components, sorted by component.
+func (s *Stack) serviceNames() []string {
+	var names []string
+	for _, c := range sortedKeys(s.Components) {
+		for _, svc := range s.Components[c].Services {
+			names = append(names, svc.Name)
+		}
+	}
+	return names
+}
+
+func (l *loader) checkRole(s *Stack, r *Role) {
+	d := l.docs[r.Path]
+	var services, missing []string
+	for i, name := range r.Components {
+		at := "components/" + strconv.Itoa(i)
+		c, ok := s.Components[name]
+		if !ok {
+			d.errorf(at, didYouMean(name, sortedKeys(s.Components)), "unknown component %q", name)
+			continue
+		}
+		if slices.Contains(r.Components[:i], name) {
+			d.errorf(at, "", "component %q is listed twice", name)
+		}
+		for _, svc := range c.Services {
+			services = append(services, svc.Name)
+		}
+		for _, req := range c.Requires {
+			if !slices.Contains(r.Components, req) && !slices.Contains(missing, req) {
+				missing = append(missing, req)
+				d.errorf(at, "add it", "component %q requires %q, which the role doesn't have", name, req)
+			}
+		}
+	}
+	for i, name := range r.Services {
+		at := "services/" + strconv.Itoa(i)
+		if !slices.Contains(services, name) {
+			hint := didYouMean(name, services)
+			if slices.Contains(s.serviceNames(), name) {
+				hint = "the component that has it is not in the role"
+			}
+			d.errorf(at, hint, "no component of the role has a service %q", name)
+		}
+		if slices.Contains(r.Services[:i], name) {
+			d.errorf(at, "", "service %q is listed twice", name)
+		}
+	}
+	for i, port := range r.MustNotListen {
+		if port < 1 || port > 65535 {
+			d.errorf("must_not_listen/"+strconv.Itoa(i), "", "%d is not a port", port)
+		}
+	}
+	checkPackages(d, "packages", r.Packages)
+	l.overlay(d, "overlay", r.Overlay)
+	l.checkPackaging(d, "", r.Dir, r.Package, r.Changelog, r.LintianOverrides)
+	if len(r.Changelog) == 0 {
+		d.errorf("changelog", "", "a role needs a changelog")
+	} else if head := r.Changelog[0]; r.Dir == path.Dir(s.Path) && (head.Version != s.Version || max(head.Revision, 1) != r.Revision) {
+		d.errorf("changelog/0", "", "the newest entry is about %s-%d, but the role is %s",
+			head.Version, max(head.Revision, 1), s.RoleVersion(r))
+	}
+}
+
+// checkUnique finds what two components of a stack both claim: names of
+// services, and names and ids of users and groups.
+func (l *loader) checkUnique(s *Stack) {
+	owner := map[string]string{}
+	claim := func(c *Component, at, what string) {
+		if other, taken := owner[what]; taken {
+			l.docs[c.Path].errorf(at, "", "%s is taken by %s", what, other)
+			return
+		}
+		owner[what] = c.Path
+	}
+	for _, name := range sortedKeys(s.Components) {
+		c := s.Components[name]
+		for i, svc := range c.Services {
+			claim(c, fmt.Sprintf("services/%d/name", i), fmt.Sprintf("service %q", svc.Name))
+		}
+		for i, g := range c.Groups {
+			claim(c, fmt.Sprintf("groups/%d/name", i), fmt.Sprintf("group %q", g.Name))
+			claim(c, fmt.Sprintf("groups/%d/gid", i), fmt.Sprintf("gid %d", g.GID))
+		}
+		for i, u := range c.Users {
+			claim(c, fmt.Sprintf("users/%d/name", i), fmt.Sprintf("user %q", u.Name))
+			claim(c, fmt.Sprintf("users/%d/uid", i), fmt.Sprintf("uid %d", u.UID))
+		}
+	}
+}
+
+// checkOwners finds a file that the overlays of two packages of one role both
+// have: dpkg would refuse the second.
+func (l *loader) checkOwners(s *Stack) {
+	for _, roleName := range sortedKeys(s.Roles) {
+		r := s.Roles[roleName]
+		owner := map[string]string{}
+		claim := func(overlay, who string) {
+			o, ok := l.overlays[overlay]
+			if !ok {
+				return
+			}
+			for _, e := range o.Entries {
+				if e.Kind == EntryDir {
+					continue
+				}
+				if other, taken := owner[e.Path]; taken && other != who {
+					l.docs[r.Path].errorf("components", "", "%s is in the overlays of both %s and %s", e.Path, other, who)
+				}
+				owner[e.Path] = who
+			}
+		}
+		for _, name := range r.Components {
+			if c, ok := s.Components[name]; ok {
+				claim(c.Overlay, "component "+name)
+			}
+		}
+		claim(r.Overlay, "role "+roleName)
+	}
+}
