@@ -1,12 +1,10 @@
 package recipe
 
 import (
-	"path"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"text/template/parse"
 
 	"github.com/mesos-forge/forge/builder/cluster"
 	"github.com/mesos-forge/forge/builder/node"
@@ -127,24 +125,16 @@ func (k *componentCheck) file(at string, f node.File) {
 		d.errorf(at+"/template", "", "there is no template %s", name)
 		return
 	}
-	if err := parseTemplate(path.Base(name), string(b)); err != nil {
+	if err := node.CheckTemplate(f.Template, string(b)); err != nil {
 		d.errorf(at+"/template", "", "template %s: %v", name, err)
 	}
 }
 
 // text checks that a value is a template that parses.
 func (k *componentCheck) text(at, s string) {
-	if err := parseTemplate("value", s); err != nil {
+	if err := node.CheckTemplate("value", s); err != nil {
 		k.d.errorf(at, "", "is not a template: %v", err)
 	}
-}
-
-// parseTemplate checks the syntax; which functions exist, node knows.
-func parseTemplate(name, s string) error {
-	t := parse.New(name)
-	t.Mode = parse.SkipFuncCheck
-	_, err := t.Parse(s, "", "", map[string]*parse.Tree{})
-	return err
 }
 
 var modePattern = regexp.MustCompile(`^[0-7]{4}$`)
