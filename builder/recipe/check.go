@@ -135,14 +135,29 @@ func (l *loader) checkSourcePath(d *document, at, dir, p string) {
 		d.errorf(at, "", "path %q must lie in the stack's folder, %s", p, dir)
 		return
 	}
-	info, err := fs.Stat(l.fsys, path.Join(dir, p))
+	l.digest(d, at, path.Join(dir, p))
+}
+
+// digest reads a file of the checkout that goes into a package, for [Input].
+func (l *loader) digest(d *document, at, file string) {
+	if _, known := l.digests[file]; known {
+		return
+	}
+	info, err := fs.Stat(l.fsys, file)
 	if err != nil {
-		d.errorf(at, "", "there is no file %s", path.Join(dir, p))
+		d.errorf(at, "", "there is no file %s", file)
 		return
 	}
 	if !info.Mode().IsRegular() {
-		d.errorf(at, "", "%s is not a plain file", path.Join(dir, p))
+		d.errorf(at, "", "%s is not a plain file", file)
+		return
 	}
+	sum, _, err := digestFile(l.fsys, file, maxOverlaySize)
+	if err != nil {
+		d.errorf(at, "", "can't be read: %v", err)
+		return
+	}
+	l.digests[file] = sum
 }
 
 func checkURL(d *document, at, s string) {

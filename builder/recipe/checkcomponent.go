@@ -189,12 +189,7 @@ func (l *loader) checkPackaging(d *document, at, dir string, p Package, log []Ch
 			d.errorf(at+"package/"+key, "remove it", "%q is set by forge, from the rest of the recipe", key)
 		}
 	}
-	scripts := map[string]string{
-		"scripts/preinstall": p.Scripts.PreInstall, "scripts/postinstall": p.Scripts.PostInstall,
-		"scripts/preremove": p.Scripts.PreRemove, "scripts/postremove": p.Scripts.PostRemove,
-		"deb/scripts/rules": p.Deb.Scripts.Rules, "deb/scripts/templates": p.Deb.Scripts.Templates,
-		"deb/scripts/config": p.Deb.Scripts.Config,
-	}
+	scripts := packageScripts(p)
 	for _, key := range sortedKeys(scripts) {
 		if scripts[key] != "" {
 			l.checkSourcePath(d, at+"package/"+key, dir, scripts[key])
@@ -203,9 +198,7 @@ func (l *loader) checkPackaging(d *document, at, dir string, p Package, log []Ch
 	for i, c := range p.Contents {
 		sub := at + "package/contents/" + strconv.Itoa(i)
 		checkTargetPath(d, sub+"/dst", c.Destination)
-		switch c.Type {
-		case "symlink", "dir", "ghost":
-		default:
+		if !sourceless(c.Type) {
 			l.checkSourcePath(d, sub+"/src", dir, c.Source)
 		}
 	}

@@ -128,6 +128,7 @@ func (k *componentCheck) file(at string, f node.File) {
 	if err := node.CheckTemplate(f.Template, string(b)); err != nil {
 		d.errorf(at+"/template", "", "template %s: %v", name, err)
 	}
+	k.digest(d, at+"/template", name)
 }
 
 // text checks that a value is a template that parses.

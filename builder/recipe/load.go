@@ -50,7 +50,7 @@ func Load(checkout fs.FS, stack string) (*Stack, error) {
 		return nil, &NotFoundError{Kind: "stack", Name: stack, In: recipesDir, Have: known}
 	}
 	l := &loader{fsys: checkout, known: known, docs: map[string]*document{},
-		probs: &problems{}, overlays: map[string]*Overlay{}}
+		probs: &problems{}, overlays: map[string]*Overlay{}, digests: map[string]string{}}
 	s := l.stack(stack, nil)
 	if err := l.probs.err(); err != nil {
 		return nil, err
@@ -77,13 +77,14 @@ type loader struct {
 	docs     map[string]*document
 	probs    *problems
 	overlays map[string]*Overlay // read so far, by folder name
+	digests  map[string]string   // sha256 of the stack's files, by path in the checkout
 }
 
 // stack reads a stack and, first, the one it extends. chain are the stacks
 // that extend it.
 func (l *loader) stack(name string, chain []string) *Stack {
 	dir := path.Join(recipesDir, name)
-	s := &Stack{Path: path.Join(dir, "stack.yaml"), FS: l.fsys, Overlays: l.overlays,
+	s := &Stack{Path: path.Join(dir, "stack.yaml"), FS: l.fsys, Overlays: l.overlays, digests: l.digests,
 		Components: map[string]*Component{}, Roles: map[string]*Role{}}
 	d, ok := decodeFile(l.fsys, s.Path, s, l.probs)
 	l.docs[s.Path] = d

@@ -43,6 +43,8 @@ type Stack struct {
 	FS fs.FS `yaml:"-" json:"-"`
 	// Path of stack.yaml in FS.
 	Path string `yaml:"-" json:"-"`
+
+	digests map[string]string // of the files that packages are made of, by path
 }
 
 // Distribution names a release in the words of os-release and apt.
