@@ -1,0 +1,160 @@
+package disk
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/mesos-forge/forge/builder/event"
+	"github.com/mesos-forge/forge/builder/sandbox"
+)
+
+// Format is a format of disk images.
+type Format string
+
+// The formats that Convert writes.
+const (
+	QCOW2 Format = "qcow2" // version 3, zlib-compressed: QEMU, OpenStack
+	VMDK  Format = "vmdk"  // stream-optimized: VMware
+	VHD   Format = "vhd"   // dynamic: Hyper-V, Azure
+)
+
+// Conversion describes a disk in another format.
+type Conversion struct {
+	Tools  string // directory: file tree with qemu-img
+	Source string // path of a raw disk
+	Output string // path of the file to make; its directory exists
+	Format Format
+	Seed   string    // the identifiers that some formats have are derived from it
+	Epoch  time.Time // the time stamp that some formats have, whole seconds, from 2000 on
+
+	Run    RunFunc    // nil: sandbox.Run
+	Events event.Sink // nil: event.Discard
+}
+
+// sourceTarget is where the raw disk appears in the tools tree.
+const sourceTarget = "/run/forge-disk-source"
+
+// qemuOptions are qemu-img's names of the formats and its arguments for them. Without -W it
+// writes in order, so that equal disks give equal files.
+func qemuOptions(f Format) ([]string, error) {
+	switch f {
+	case QCOW2:
+		return []string{"-O", "qcow2", "-c", "-o", "compat=1.1,compression_type=zlib,cluster_size=65536"}, nil
+	case VMDK:
+		return []string{"-O", "vmdk", "-o", "subformat=streamOptimized"}, nil
+	case VHD:
+		return []string{"-O", "vpc", "-o", "subformat=dynamic,force_size=on"}, nil
+	}
+	return nil, fmt.Errorf("disk: format %q is not one of %s, %s, %s", f, QCOW2, VMDK, VHD)
+}
+
+// Convert writes a raw disk in another format. Nothing is left at c.Output when it fails.
+func Convert(ctx context.Context, c Conversion) error {
+	options, err := qemuOptions(c.Format)
+	if err != nil {
+		return err
+	}
+	if c.Run == nil {
+		c.Run = sandbox.Run
+	}
+	if c.Events == nil {
+		c.Events = event.Discard
+	}
+	if c.Seed == "" || c.Epoch.Before(vhdEpoch) {
+		return errors.New("disk: a conversion needs a seed and a time stamp from 2000 on")
+	}
+	work, err := os.MkdirTemp(filepath.Dir(c.Output), ".disk-*")
+	if err != nil {
+		return fmt.Errorf("disk: %w", err)
+	}
+	defer os.RemoveAll(work)
+	c.Events.Emit(event.Event{Kind: event.Phase, Message: string(c.Format)})
+	args := append([]string{"qemu-img", "convert", "-f", "raw"}, options...)
+	err = Spec{Tools: c.Tools, Epoch: c.Epoch, Run: c.Run}.tool(ctx, work, sandbox.Spec{
+		Args:  append(args, sourceTarget, inTools("disk")),
+		Binds: []sandbox.Bind{{Source: c.Source, Target: sourceTarget, ReadOnly: true}},
+	})
+	if err != nil {
+		return err
+	}
+	if err := c.settle(filepath.Join(work, "disk")); err != nil {
+		return fmt.Errorf("disk: set the identifiers of a %s: %w", c.Format, err)
+	}
+	_, err = publish(filepath.Join(work, "disk"), c.Output)
+	return err
+}
+
+// settle replaces what qemu-img took from the clock and from chance, and syncs the file.
+func (c Conversion) settle(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	id := deriveIDs(c.Seed).Disk
+	switch c.Format {
+	case VMDK:
+		err = settleVMDK(f, binary.BigEndian.Uint32(id[:4]))
+	case VHD:
+		err = settleVHD(f, id, c.Epoch)
+	}
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+// settleVMDK sets the content identifier in the descriptor, which follows the header of a sparse
+// extent (VMware Virtual Disk Format 1.1).
+func settleVMDK(f *os.File, cid uint32) error {
+	const descriptorStart, descriptorSize = sector, 20 * sector
+	text := make([]byte, descriptorSize)
+	if _, err := f.ReadAt(text, descriptorStart); err != nil {
+		return err
+	}
+	i := bytes.Index(text, []byte("\nCID="))
+	if i < 0 || i+13 >= len(text) || text[i+13] != '\n' {
+		return errors.New("its descriptor has no line CID= with 8 digits")
+	}
+	_, err := f.WriteAt(fmt.Appendf(nil, "%08x", cid&0x7fffffff|1), descriptorStart+int64(i)+5) // 0, fffffffe and ffffffff have meanings
+	return err
+}
+
+// vhdEpoch is where VHD's time stamps begin.
+var vhdEpoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// settleVHD sets the identifier and the time stamp in the footer and in its copy at the start
+// (Virtual Hard Disk Image Format Specification 1.0, "Hard Disk Footer Format").
+func settleVHD(f *os.File, id uuid.UUID, epoch time.Time) error {
+	const timeAt, sumAt, idAt = 24, 64, 68
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	for _, at := range []int64{0, info.Size() - sector} {
+		footer := make([]byte, sector)
+		if _, err := f.ReadAt(footer, at); err != nil {
+			return err
+		}
+		if !bytes.HasPrefix(footer, []byte("conectix")) {
+			return fmt.Errorf("no footer at byte %d", at)
+		}
+		binary.BigEndian.PutUint32(footer[timeAt:], uint32(epoch.Sub(vhdEpoch)/time.Second))
+		copy(footer[idAt:], id[:])
+		binary.BigEndian.PutUint32(footer[sumAt:], 0)
+		var sum uint32
+		for _, c := range footer {
+			sum += uint32(c)
+		}
+		binary.BigEndian.PutUint32(footer[sumAt:], ^sum)
+		if _, err := f.WriteAt(footer, at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
