@@ -86,3 +86,13 @@ func Tee(sinks ...Sink) Sink {
 		}
 	})
 }
+
+// Serial returns a Sink that hands events on to s one at a time.
+func Serial(s Sink) Sink {
+	var mu sync.Mutex
+	return Func(func(e Event) {
+		mu.Lock()
+		defer mu.Unlock()
+		s.Emit(e)
+	})
+}

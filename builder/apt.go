@@ -1,0 +1,185 @@
+package builder
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/mesos-forge/forge/builder/rootfs"
+	"github.com/mesos-forge/forge/builder/source/apt"
+	"github.com/mesos-forge/forge/builder/source/file"
+	"github.com/mesos-forge/forge/builder/step"
+)
+
+// index fetches apt's indexes of the stack's release.
+func (b *Builder) index() *step.Step {
+	set := struct{ Suite, Arch, Components, Keyring, Mirror string }{
+		b.stack.Distribution.Suite, "amd64", fmt.Sprint(b.stack.Apt.Components), b.stack.Apt.Keyring, b.stack.Apt.Mirror}
+	return &step.Step{Name: "index/" + set.Suite, Kind: "apt-index", Version: 1, Settings: set, MaxAge: maxIndexAge,
+		Run: func(ctx context.Context, r *step.Run) error {
+			c := &apt.Client{Temp: r.Dir, Sink: r.Sink}
+			mirror, err := b.mirror(ctx, c)
+			if err != nil {
+				return err
+			}
+			dir := filepath.Join(r.Dir, "lists")
+			if _, err := c.Update(ctx, mirror.Archives(set.Suite, b.stack.Apt.Components...), set.Arch, dir); err != nil {
+				return err
+			}
+			return r.PutTree(ctx, "lists", dir)
+		}}
+}
+
+func (b *Builder) mirror(ctx context.Context, c *apt.Client) (apt.Mirror, error) {
+	if b.stack.Apt.Mirror != "" {
+		return apt.Mirror{Main: b.stack.Apt.Mirror, Keyring: b.stack.Apt.Keyring}, nil
+	}
+	m, err := c.HostMirror(ctx)
+	if err == nil && b.stack.Apt.Keyring != "" {
+		m.Keyring = b.stack.Apt.Keyring
+	}
+	return m, err
+}
+
+// solve asks apt what a layer takes beyond the layers below it, and fetches that.
+func (b *Builder) solve(name string, index *step.Step, install []string, essential bool, below, debs []*step.Step) *step.Step {
+	needs := []step.Ref{index.Out("lists")}
+	for _, s := range below {
+		needs = append(needs, s.Out("packages"))
+	}
+	for _, s := range debs {
+		needs = append(needs, s.Out("deb"), s.Out("info"))
+	}
+	set := struct {
+		Install   []string
+		Essential bool
+	}{install, essential}
+	return &step.Step{Name: "solve/" + name, Kind: "apt-solve", Version: 1, Settings: set, Needs: needs,
+		Run: func(ctx context.Context, r *step.Run) error {
+			lists, err := r.Tree(ctx, index.Out("lists"))
+			if err != nil {
+				return err
+			}
+			snapshot, err := apt.Open(lists)
+			if err != nil {
+				return err
+			}
+			c := &apt.Client{Temp: r.Dir, Sink: r.Sink}
+			req := apt.Request{Name: name, Install: install, Essential: essential}
+			if req.LocalDebs, err = localDebs(r, debs); err != nil {
+				return err
+			}
+			if len(below) > 0 {
+				if req.Status, err = status(ctx, r, c, snapshot, below); err != nil {
+					return err
+				}
+			}
+			pkgs, err := c.Solve(ctx, snapshot, req)
+			if err != nil {
+				return err
+			}
+			for i := range pkgs {
+				pkgs[i].Local = filepath.Base(pkgs[i].Local) // the folder it lay in is gone after this run
+				if pkgs[i].Local == "." {
+					pkgs[i].Local = ""
+				}
+			}
+			if err := b.fetch(ctx, r, c, pkgs); err != nil {
+				return err
+			}
+			return r.PutJSON("packages", pkgs)
+		}}
+}
+
+// status writes the dpkg status file of the layers below.
+func status(ctx context.Context, r *step.Run, c *apt.Client, snapshot *apt.Snapshot, below []*step.Step) (string, error) {
+	var all []apt.Package
+	for _, s := range below {
+		var pkgs []apt.Package
+		if err := r.JSON(s.Out("packages"), &pkgs); err != nil {
+			return "", err
+		}
+		for _, p := range pkgs {
+			if p.Local == "" { // our own packages are in no index; nothing above depends on them
+				all = append(all, p)
+			}
+		}
+	}
+	name := filepath.Join(r.Dir, "status")
+	f, err := os.Create(name)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	return name, c.WriteStatus(ctx, snapshot, all, f)
+}
+
+// fetch brings the packages that the store lacks.
+func (b *Builder) fetch(ctx context.Context, r *step.Run, c *apt.Client, pkgs []apt.Package) error {
+	opt := apt.FetchOptions{Temp: r.Dir, Jobs: b.opt.Jobs}
+	if b.opt.Vendor != "" {
+		vendor := file.Open(b.opt.Vendor)
+		defer vendor.Close()
+		opt.First = vendor
+	}
+	if !b.opt.Offline {
+		var err error
+		if opt.Mirror, err = b.mirror(ctx, c); err != nil {
+			return err
+		}
+	}
+	return c.Fetch(ctx, pkgs, b.store, opt)
+}
+
+// localDebs links the packages that forge made into r.Dir under their own names.
+func localDebs(r *step.Run, debs []*step.Step) ([]string, error) {
+	var out []string
+	for _, s := range debs {
+		path, err := r.Blob(s.Out("deb"))
+		if err != nil {
+			return nil, err
+		}
+		var info debInfo
+		if err := r.JSON(s.Out("info"), &info); err != nil {
+			return nil, err
+		}
+		name := filepath.Join(r.Dir, info.Filename)
+		if err := os.Symlink(path, name); err != nil {
+			return nil, err
+		}
+		out = append(out, name)
+	}
+	return out, nil
+}
+
+// packages returns what a solve asked for as files for rootfs. Archives' packages that the store
+// has lost are fetched again.
+func (b *Builder) packages(ctx context.Context, r *step.Run, solve *step.Step, debs []*step.Step) ([]rootfs.Package, error) {
+	var pkgs []apt.Package
+	if err := r.JSON(solve.Out("packages"), &pkgs); err != nil {
+		return nil, err
+	}
+	if err := b.fetch(ctx, r, &apt.Client{Temp: r.Dir, Sink: r.Sink}, pkgs); err != nil {
+		return nil, err
+	}
+	local := map[string]string{}
+	paths, err := localDebs(r, debs)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range paths {
+		local[filepath.Base(p)] = p
+	}
+	var out []rootfs.Package
+	for _, p := range pkgs {
+		path := local[p.Local]
+		if p.Local == "" {
+			if path, err = b.store.BlobPath(p.Digest); err != nil {
+				return nil, fmt.Errorf("package %s: %w", p, err)
+			}
+		}
+		out = append(out, rootfs.Package{Name: p.Name, Version: p.Version, Arch: p.Architecture, Path: path, Auto: p.Auto})
+	}
+	return out, nil
+}

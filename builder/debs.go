@@ -1,0 +1,301 @@
+package builder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/mesos-forge/forge/builder/deb"
+	"github.com/mesos-forge/forge/builder/recipe"
+	"github.com/mesos-forge/forge/builder/sandbox"
+	"github.com/mesos-forge/forge/builder/source"
+	"github.com/mesos-forge/forge/builder/source/file"
+	"github.com/mesos-forge/forge/builder/source/http"
+	"github.com/mesos-forge/forge/builder/source/maven"
+	"github.com/mesos-forge/forge/builder/step"
+	"github.com/mesos-forge/forge/builder/store"
+)
+
+// debInfo is what other steps need to know of a package that forge made.
+type debInfo struct {
+	deb.Result
+	StandIn bool
+}
+
+// debs returns the steps that make the packages of a role; those that roles share are in made.
+func (b *Builder) debs(r *recipe.Role, made map[string]*step.Step) []*step.Step {
+	var out []*step.Step
+	for _, name := range r.Components {
+		c := b.stack.Components[name]
+		if c.Upstream != nil {
+			out = append(out, once(made, "deb/"+c.Upstream.Package, func(step string) *step.Step { return b.upstream(step, c) }))
+		}
+		if c.PackageName() != "" {
+			out = append(out, once(made, "deb/"+c.PackageName(), func(step string) *step.Step {
+				return b.deb(step, c.Overlay, c.Layout, b.artifacts(c), componentInputs(b.stack, c), c,
+					func(in deb.Inputs) (deb.Spec, error) { return deb.ForComponent(in, c, b.standsIn(c)) })
+			}))
+		}
+	}
+	return append(out, once(made, "deb/"+r.PackageName(), func(step string) *step.Step {
+		return b.deb(step, r.Overlay, nil, nil, b.roleInputs(r), r,
+			func(in deb.Inputs) (deb.Spec, error) { return deb.ForRole(in, r) })
+	}))
+}
+
+func once(made map[string]*step.Step, name string, make func(string) *step.Step) *step.Step {
+	if made[name] == nil {
+		made[name] = make(name)
+	}
+	return made[name]
+}
+
+// standsIn tells whether a stand-in takes the place of the component's upstream package: the
+// operator's file, if there is one, comes first.
+func (b *Builder) standsIn(c *recipe.Component) bool {
+	return c.Upstream != nil && c.Upstream.Standin != nil && b.operatorFile(c) == ""
+}
+
+// operatorFile returns the operator's package of a component, or "".
+func (b *Builder) operatorFile(c *recipe.Component) string {
+	for _, s := range c.Artifacts[c.Upstream.Artifact].Sources {
+		if s.File == "" || b.opt.Vendor == "" {
+			continue
+		}
+		if found, _ := filepath.Glob(filepath.Join(b.opt.Vendor, s.File)); len(found) > 0 {
+			return found[len(found)-1] // the names are sorted: the newest version
+		}
+	}
+	return ""
+}
+
+func (b *Builder) standIns(r *recipe.Role) []string {
+	var out []string
+	for _, name := range r.Components {
+		if c := b.stack.Components[name]; b.standsIn(c) {
+			out = append(out, c.Upstream.Package)
+		}
+	}
+	return out
+}
+
+// upstream returns the step for a package that keeps its upstream's name: the operator's file
+// as it is, or the stand-in.
+func (b *Builder) upstream(name string, c *recipe.Component) *step.Step {
+	if path := b.operatorFile(c); path != "" {
+		return b.operatorDeb(name, c, path)
+	}
+	s := c.Upstream.Standin
+	return b.deb(name, s.Overlay, s.Layout, nil, b.overlayInputs(s.Overlay), s,
+		func(in deb.Inputs) (deb.Spec, error) { return deb.ForStandin(in, c) })
+}
+
+func (b *Builder) operatorDeb(name string, c *recipe.Component, path string) *step.Step {
+	in := map[string]store.Digest{}
+	if f, err := os.Open(path); err == nil {
+		in[filepath.Base(path)], _, _ = store.DigestReader(f)
+		f.Close()
+	}
+	return &step.Step{Name: name, Kind: "operator-deb", Version: 1, Settings: filepath.Base(path), Inputs: in,
+		Run: func(ctx context.Context, r *step.Run) error {
+			vendor := file.Open(b.opt.Vendor)
+			defer vendor.Close()
+			a := source.Artifact{Name: c.Upstream.Artifact, File: filepath.Base(path), Digest: in[filepath.Base(path)]}
+			for _, d := range c.Artifacts[c.Upstream.Artifact].SHA256 {
+				a.Known = append(a.Known, store.Digest("sha256:"+d))
+			}
+			res, err := vendor.Fetch(ctx, a, b.store)
+			if err != nil {
+				return err
+			}
+			r.PutBlob("deb", res.Digest, res.Size)
+			return r.PutJSON("info", debInfo{Result: deb.Result{Filename: res.File}})
+		}}
+}
+
+// deb returns the step that makes one package. settings are the recipe's; spec says what is in it.
+func (b *Builder) deb(name, overlay string, layout []recipe.Operation, artifacts *step.Step, in map[string]store.Digest,
+	settings any, spec func(deb.Inputs) (deb.Spec, error)) *step.Step {
+	for k, d := range b.overlayInputs(overlay) {
+		in[k] = d
+	}
+	s := &step.Step{Name: name, Kind: "deb", Version: 1, Settings: struct {
+		Epoch  int64
+		Recipe any
+	}{b.opt.Epoch.Unix(), settings}, Inputs: in}
+	if artifacts != nil {
+		s.Needs = append(s.Needs, artifacts.Out("files"))
+	}
+	programs := map[string]*step.Step{}
+	for _, op := range layout {
+		if op.Program != "" {
+			programs[op.Program] = b.program(op.Program)
+			s.Needs = append(s.Needs, programs[op.Program].Out("program"))
+		}
+	}
+	s.Run = func(ctx context.Context, r *step.Run) error {
+		inputs := deb.Inputs{Stack: b.stack, Checkout: b.opt.Checkout, TempDir: r.Dir}
+		if len(layout) > 0 {
+			inputs.Tree = filepath.Join(r.Dir, "tree")
+			if err := b.layOut(ctx, r, inputs.Tree, layout, artifacts, programs); err != nil {
+				return err
+			}
+		}
+		sp, err := spec(inputs)
+		if err != nil {
+			return err
+		}
+		path := filepath.Join(r.Dir, "deb")
+		f, err := os.Create(path)
+		if err != nil {
+			return err
+		}
+		res, err := deb.Build(ctx, sp, b.opt.Epoch, f)
+		if err := errors.Join(err, f.Close()); err != nil {
+			return err
+		}
+		if err := r.PutFile("deb", path); err != nil {
+			return err
+		}
+		return r.PutJSON("info", debInfo{Result: res})
+	}
+	return s
+}
+
+// fetched is an artifact in the store.
+type fetched struct {
+	File   string
+	Digest store.Digest
+}
+
+// artifacts returns the step that fetches what a component is made of, or nil.
+func (b *Builder) artifacts(c *recipe.Component) *step.Step {
+	if len(c.Artifacts) == 0 || c.Upstream != nil && len(c.Artifacts) == 1 {
+		return nil
+	}
+	return &step.Step{Name: "sources/" + c.Name, Kind: "sources", Version: 1, Settings: c.Artifacts,
+		Run: func(ctx context.Context, r *step.Run) error {
+			vendor := file.Open(b.opt.Vendor)
+			defer vendor.Close()
+			mvn := &maven.Client{Temp: r.Dir, Sink: r.Sink}
+			web := http.New(http.Options{Sink: r.Sink})
+			var names []string
+			var wants []source.Want
+			for name, a := range c.Artifacts {
+				w, err := want(c.Name+"/"+name, a, vendor, mvn, web)
+				if err != nil {
+					return err
+				}
+				names, wants = append(names, name), append(wants, w)
+			}
+			results, err := source.FetchAll(ctx, wants, b.store, b.opt.Jobs, r.Sink)
+			if err != nil {
+				return err
+			}
+			files := map[string]fetched{}
+			for i, res := range results {
+				files[names[i]] = fetched{res.File, res.Digest}
+			}
+			return r.PutJSON("files", files)
+		}}
+}
+
+// want turns a recipe's artifact into what is asked of the sources, the operator's folder first.
+func want(name string, a recipe.Artifact, vendor *file.Folder, mvn *maven.Client, web *http.Client) (source.Want, error) {
+	w := source.Want{Artifact: source.Artifact{Name: name}, Places: []source.Source{vendor}}
+	for _, d := range a.SHA256 {
+		w.Artifact.Known = append(w.Artifact.Known, store.Digest("sha256:"+d))
+	}
+	if len(a.SHA256) == 1 {
+		w.Artifact.Digest = w.Artifact.Known[0]
+	}
+	for _, s := range a.Sources {
+		switch {
+		case s.Maven != "":
+			co, err := maven.Parse(s.Maven)
+			if err != nil {
+				return w, fmt.Errorf("artifact %s: %w", name, err)
+			}
+			w.Artifact.File = co.File()
+			w.Places = append(w.Places, mvn.Artifact(co))
+		case s.HTTP != "":
+			src, err := web.URL(s.HTTP)
+			if err != nil {
+				return w, fmt.Errorf("artifact %s: %w", name, err)
+			}
+			w.Places = append(w.Places, src)
+		case s.File != "":
+			w.Artifact.Pattern = s.File
+		}
+	}
+	return w, nil
+}
+
+// program returns the step that compiles one of forge's own programs from the checkout.
+func (b *Builder) program(name string) *step.Step {
+	if s := b.programs[name]; s != nil {
+		return s
+	}
+	s := &step.Step{Name: "program/" + name, Kind: "go-build", Version: 1, Settings: []string{name, "amd64"},
+		Inputs: sourceInputs(b.opt.Checkout, "go.mod", "go.sum", "cmd/"+name, "builder/node", "builder/cluster", "builder/event"),
+		Run: func(ctx context.Context, r *step.Run) error {
+			out := filepath.Join(r.Dir, name)
+			err := sandbox.Run(ctx, sandbox.Spec{Args: []string{"go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-o", out, "./cmd/" + name},
+				Dir: b.opt.Checkout, Env: append(sandbox.UserEnv(), "PATH="+os.Getenv("PATH"), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64", "GOFLAGS="),
+				Stdout: r.Log, Stderr: r.Log})
+			if err != nil {
+				return err
+			}
+			return r.PutFile("program", out)
+		}}
+	b.programs[name] = s
+	return s
+}
+
+// sourceInputs digests the files of the checkout below the given paths, tests left out. What can't
+// be read is left out too: the step that needs it says so.
+func sourceInputs(checkout string, paths ...string) map[string]store.Digest {
+	in := map[string]store.Digest{}
+	for _, p := range paths {
+		_ = filepath.WalkDir(filepath.Join(checkout, p), func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() && d.Name() == "testdata" {
+				return fs.SkipDir
+			}
+			if matched, _ := filepath.Match("*_test.go", d.Name()); d.IsDir() || matched {
+				return nil
+			}
+			rel, err := filepath.Rel(checkout, path)
+			if err != nil {
+				return err
+			}
+			if b, err := os.ReadFile(path); err == nil {
+				in[rel] = store.DigestOf(b)
+			}
+			return nil
+		})
+	}
+	return in
+}
+
+func componentInputs(s *recipe.Stack, c *recipe.Component) map[string]store.Digest {
+	in := map[string]store.Digest{}
+	for _, path := range c.Templates() {
+		if b, err := fs.ReadFile(s.FS, path); err == nil {
+			in[path] = store.DigestOf(b)
+		}
+	}
+	return in
+}
+
+// roleInputs are the versions that a role's package depends on.
+func (b *Builder) roleInputs(r *recipe.Role) map[string]store.Digest {
+	in := map[string]store.Digest{}
+	for _, name := range r.Components {
+		c := b.stack.Components[name]
+		in["version of "+name] = store.DigestOf([]byte(c.PackageName() + " " + c.PackageVersion()))
+	}
+	return in
+}

@@ -1,0 +1,93 @@
+package builder
+
+import (
+	"context"
+	"path/filepath"
+
+	"github.com/mesos-forge/forge/builder/recipe"
+	"github.com/mesos-forge/forge/builder/rootfs"
+	"github.com/mesos-forge/forge/builder/step"
+	"github.com/mesos-forge/forge/builder/store"
+)
+
+type treeSettings struct {
+	Epoch   int64
+	Overlay string
+}
+
+// base makes the tree that every role of the stack stands on.
+func (b *Builder) base(solve *step.Step) *step.Step {
+	return &step.Step{Name: "rootfs/base", Kind: "rootfs-base", Version: 1, Memory: 1 << 10,
+		Settings: treeSettings{Epoch: b.opt.Epoch.Unix()}, Needs: []step.Ref{solve.Out("packages")},
+		Run: func(ctx context.Context, r *step.Run) error {
+			pkgs, err := b.packages(ctx, r, solve, nil)
+			if err != nil {
+				return err
+			}
+			dir := filepath.Join(r.Dir, "root")
+			spec := rootfs.BaseSpec{Install: b.install(r, pkgs), Dir: dir}
+			if err := rootfs.Base(ctx, spec); err != nil {
+				return err
+			}
+			if err := rootfs.Seal(ctx, rootfs.SealSpec{Dir: dir, Epoch: b.opt.Epoch}); err != nil {
+				return err
+			}
+			return r.PutTree(ctx, "tree", dir)
+		}}
+}
+
+// delta makes what a solve adds over the trees below, the topmost first.
+func (b *Builder) delta(name string, solve *step.Step, debs []*step.Step, overlay string, below ...*step.Step) *step.Step {
+	needs := []step.Ref{solve.Out("packages")}
+	for _, s := range below {
+		needs = append(needs, s.Out("tree"))
+	}
+	for _, s := range debs {
+		needs = append(needs, s.Out("deb"), s.Out("info"))
+	}
+	return &step.Step{Name: "rootfs/" + name, Kind: "rootfs-delta", Version: 1, Memory: 1 << 10,
+		Settings: treeSettings{b.opt.Epoch.Unix(), overlay}, Inputs: b.overlayInputs(overlay), Needs: needs,
+		Run: func(ctx context.Context, r *step.Run) error {
+			pkgs, err := b.packages(ctx, r, solve, debs)
+			if err != nil {
+				return err
+			}
+			dir := filepath.Join(r.Dir, "upper")
+			spec := rootfs.DeltaSpec{Install: b.install(r, pkgs), Dir: dir, Work: filepath.Join(r.Dir, "work")}
+			for _, s := range below {
+				lower, err := r.Tree(ctx, s.Out("tree"))
+				if err != nil {
+					return err
+				}
+				spec.Lower = append(spec.Lower, lower)
+			}
+			if err := rootfs.Delta(ctx, spec); err != nil {
+				return err
+			}
+			if err := rootfs.Seal(ctx, rootfs.SealSpec{Dir: dir, Epoch: b.opt.Epoch, Delta: true}); err != nil {
+				return err
+			}
+			return r.PutTree(ctx, "tree", dir)
+		}}
+}
+
+func (b *Builder) install(r *step.Run, pkgs []rootfs.Package) rootfs.Install {
+	return rootfs.Install{Packages: pkgs, Epoch: b.opt.Epoch, Jobs: b.opt.Jobs, Sink: r.Sink, Log: r.Log}
+}
+
+// overlayInputs names the files of an overlay as inputs of a step.
+func (b *Builder) overlayInputs(name string) map[string]store.Digest {
+	in := map[string]store.Digest{}
+	if o := b.stack.Overlays[name]; o != nil {
+		addOverlay(in, o)
+	}
+	return in
+}
+
+func addOverlay(in map[string]store.Digest, o *recipe.Overlay) {
+	for _, e := range o.Entries {
+		if e.SHA256 != "" {
+			in["overlays/"+o.Name+e.Path] = store.Digest("sha256:" + e.SHA256)
+		}
+	}
+}

@@ -1,0 +1,99 @@
+// Command forge bakes packages and images for the roles of a cluster.
+//
+// Rules of the interface: results go to standard output, progress and errors to standard error. An
+// error says what failed, where, why and what to do. Exit status: 0 done, 1 failed, 2 wrong usage,
+// 130 interrupted.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/viper"
+
+	"github.com/mesos-forge/forge/builder/sandbox"
+)
+
+func main() {
+	sandbox.Init()
+	os.Exit(run(os.Args[1:]))
+}
+
+// usageError is a mistake on the command line.
+type usageError struct{ error }
+
+func run(args []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	root := newRoot(viper.New())
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	var usage usageError
+	var left exitStatus
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &left):
+		return int(left)
+	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
+		fmt.Fprintln(os.Stderr, "forge: interrupted; what was finished is kept for the next run")
+		return 130
+	case errors.As(err, &usage), strings.HasPrefix(err.Error(), "unknown command"):
+		fmt.Fprintf(os.Stderr, "forge: %v\nforge: see forge --help\n", err)
+		return 2
+	}
+	fmt.Fprintln(os.Stderr, "forge:", err)
+	return 1
+}
+
+// newRoot builds the command tree. Settings come from flags, then FORGE_*, then forge.yaml, then defaults.
+func newRoot(v *viper.Viper) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "forge",
+		Short:         "Bake packages and images for the roles of a cluster",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			v.SetConfigFile(filepath.Join(v.GetString("checkout"), "forge.yaml"))
+			if err := v.ReadInConfig(); err != nil && !errors.Is(err, os.ErrNotExist) {
+				return fmt.Errorf("settings: %w", err)
+			}
+			return nil
+		},
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	f := root.PersistentFlags()
+	f.String("checkout", ".", "folder with recipes and overlays")
+	f.String("stack", "bookworm", "stack to build")
+	f.StringSlice("role", nil, "role to build; repeat for several (default: every role)")
+	f.String("store", defaultStore(), "folder of the store")
+	f.String("out", "out", "folder for results")
+	f.String("vendor", "vendor", "folder with your own files")
+	f.Int("jobs", 0, "steps at a time (default: the number of processors)")
+	f.Bool("refresh", false, "fetch the package indexes anew")
+	f.Bool("offline", false, "use no network")
+	f.String("output", "text", "form of results: text or json")
+	f.String("progress", "plain", "form of progress: plain or json")
+	f.Bool("quiet", false, "print no progress")
+	v.SetEnvPrefix("FORGE")
+	v.AutomaticEnv()
+	if err := v.BindPFlags(f); err != nil { // only a nil flag set can fail
+		panic(err)
+	}
+	root.AddCommand(buildCommand(v), planCommand(v), loadCommand(v), doctorCommand(), versionCommand())
+	return root
+}
+
+func defaultStore() string {
+	if dir, err := os.UserCacheDir(); err == nil {
+		return filepath.Join(dir, "forge")
+	}
+	return ".forge-store"
+}
