@@ -44,7 +44,7 @@ func (l *loader) checkRole(s *Stack, r *Role) {
 	for i, name := range r.Services {
 		at := "services/" + strconv.Itoa(i)
 		if !slices.Contains(services, name) {
-			hint := didYouMean(name, services)
+			hint := didYouMean(name, s.serviceNames())
 			if slices.Contains(s.serviceNames(), name) {
 				hint = "the component that has it is not in the role"
 			}

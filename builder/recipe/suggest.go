@@ -7,6 +7,18 @@ import (
 
 // didYouMean is `did you mean "x"?` for the candidate nearest to name, or "".
 func didYouMean(name string, candidates []string) string {
+	return meanHint(nearest(name, candidates))
+}
+
+func meanHint(meant string) string {
+	if meant == "" {
+		return ""
+	}
+	return `did you mean "` + meant + `"?`
+}
+
+// nearest is the candidate that name may be a misspelling of, or "".
+func nearest(name string, candidates []string) string {
 	if len(name) > 100 {
 		return ""
 	}
@@ -20,10 +32,7 @@ func didYouMean(name string, candidates []string) string {
 			best, bestDist = c, d
 		}
 	}
-	if best == "" {
-		return ""
-	}
-	return `did you mean "` + best + `"?`
+	return best
 }
 
 // editDistance counts insertions, deletions, replacements and swaps of

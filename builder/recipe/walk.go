@@ -29,9 +29,8 @@ type constraint struct {
 
 // walk checks the value n, at key path at, against t.
 func (w walker) walk(n ast.Node, t reflect.Type, at string, depth int, c constraint) {
-	pos := n.GetToken().Position
 	if _, ok := w.d.place[at]; !ok {
-		w.d.place[at] = position{pos.Line, pos.Column}
+		w.d.place[at] = start(n)
 	}
 	if depth > maxYAMLDepth {
 		w.d.errorf(at, "", "is nested deeper than %d levels", maxYAMLDepth)
@@ -64,6 +63,17 @@ func (w walker) walk(n ast.Node, t reflect.Type, at string, depth int, c constra
 	}
 }
 
+// start is where a value begins; a mapping begins with its first key.
+func start(n ast.Node) position {
+	t := n.GetToken()
+	if m, ok := n.(ast.MapNode); ok {
+		if it := m.MapRange(); it.Next() {
+			t = it.Key().GetToken()
+		}
+	}
+	return position{t.Position.Line, t.Position.Column}
+}
+
 // mapping checks a struct.
 func (w walker) mapping(n ast.Node, t reflect.Type, at string, depth int) {
 	m, ok := n.(ast.MapNode)
@@ -72,20 +82,23 @@ func (w walker) mapping(n ast.Node, t reflect.Type, at string, depth int) {
 		return
 	}
 	fields := fieldsOf(t)
+	names := sortedKeys(fields)
+	misspelt := map[string]bool{} // keys that an unknown one was meant to be
 	w.each(m, at, func(key, sub string, keyNode ast.Node, value ast.Node) {
 		f, ok := fields[key]
 		if !ok {
-			names := make([]string, 0, len(fields))
-			for name := range fields {
-				names = append(names, name)
-			}
-			w.d.errorf(sub, didYouMean(key, names), "unknown key %q", key)
+			meant := nearest(key, names)
+			misspelt[meant] = true
+			w.d.errorf(sub, meanHint(meant), "unknown key %q", key)
 			return
 		}
 		w.walk(value, f.typ, sub, depth+1, f.constraint)
 	})
-	for name, f := range fields {
-		if f.required && t != reflect.TypeFor[Package]() && !w.d.has(join(at, name)) {
+	if t == reflect.TypeFor[Package]() {
+		return // what nfpm requires, forge sets
+	}
+	for _, name := range names {
+		if fields[name].required && !misspelt[name] && !w.d.has(join(at, name)) {
 			w.d.errorf(at, "", "key %q is missing", name)
 		}
 	}
