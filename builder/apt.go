@@ -6,16 +6,17 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/mesos-forge/forge/builder/recipe"
 	"github.com/mesos-forge/forge/builder/rootfs"
 	"github.com/mesos-forge/forge/builder/source/apt"
 	"github.com/mesos-forge/forge/builder/source/file"
 	"github.com/mesos-forge/forge/builder/step"
 )
 
-// index fetches apt's indexes of the stack's release.
-func (b *Builder) index() *step.Step {
+// index fetches apt's indexes of a release.
+func (b *Builder) index(suite string, archive recipe.Apt) *step.Step {
 	set := struct{ Suite, Arch, Components, Keyring, Mirror string }{
-		b.stack.Distribution.Suite, "amd64", fmt.Sprint(b.stack.Apt.Components), b.stack.Apt.Keyring, b.stack.Apt.Mirror}
+		suite, "amd64", fmt.Sprint(archive.Components), archive.Keyring, archive.Mirror}
 	return &step.Step{Name: "index/" + set.Suite, Kind: "apt-index", Version: 1, Settings: set, MaxAge: maxIndexAge,
 		Run: func(ctx context.Context, r *step.Run) error {
 			c := &apt.Client{Temp: r.Dir, Sink: r.Sink}
@@ -24,7 +25,7 @@ func (b *Builder) index() *step.Step {
 				return err
 			}
 			dir := filepath.Join(r.Dir, "lists")
-			if _, err := c.Update(ctx, mirror.Archives(set.Suite, b.stack.Apt.Components...), set.Arch, dir); err != nil {
+			if _, err := c.Update(ctx, mirror.Archives(set.Suite, archive.Components...), set.Arch, dir); err != nil {
 				return err
 			}
 			return r.PutTree(ctx, "lists", dir)

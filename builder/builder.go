@@ -72,18 +72,21 @@ type role struct {
 	name  string
 	debs  []*step.Step
 	image *step.Step
+	disk  *step.Step
 }
 
 // graph is the whole pipeline:
 //
 //	index -> solve -> base -> layer ------------------------\
 //	programs, sources -> debs -> solve -> role -> layer -----> image
-//	                                      \-> container -> layer /
+//	                                      |-> container -> layer /
+//	                           tools ----- \-> boot -> disk
 func (b *Builder) graph() (*step.Graph, []role, error) {
 	b.layers, b.programs = map[string]*step.Step{}, map[string]*step.Step{}
-	index := b.index()
+	index := b.index(b.stack.Distribution.Suite, b.stack.Apt)
 	solveBase := b.solve("base", index, b.stack.Rootfs.Packages, true, nil, nil)
-	base := b.base(solveBase)
+	base := b.base("base", solveBase)
+	tools := b.tools()
 	debs := map[string]*step.Step{}
 	var roles []role
 	var targets []*step.Step
@@ -94,12 +97,15 @@ func (b *Builder) graph() (*step.Graph, []role, error) {
 		}
 		chain := role{name: name, debs: b.debs(r, debs)}
 		solveRole := b.solve("role/"+name, index, r.Packages, false, []*step.Step{solveBase}, chain.debs)
-		delta := b.delta("role/"+name, solveRole, chain.debs, "", base)
+		delta := b.delta("role/"+name, solveRole, chain.debs, b.stack.Rootfs.Overlay, nil, base)
 		solveContainer := b.solve("container/"+name, index, b.stack.Container.Packages, false, []*step.Step{solveBase, solveRole}, nil)
-		container := b.delta("container/"+name, solveContainer, nil, b.stack.Container.Overlay, delta, base)
+		container := b.delta("container/"+name, solveContainer, nil, b.stack.Container.Overlay, nil, delta, base)
 		chain.image = b.image(r, b.layer(base, false), b.layer(delta, true), b.layer(container, true))
+		solveBoot := b.solve("boot/"+name, index, slices.Concat(b.stack.Boot.KernelPackages(), b.stack.Boot.Packages), false, []*step.Step{solveBase, solveRole}, nil)
+		boot := b.delta("boot/"+name, solveBoot, nil, b.stack.Boot.Overlay, bootUnits, delta, base)
+		chain.disk = b.disk(name, tools, boot, delta, base)
 		roles = append(roles, chain)
-		targets = append(targets, chain.image)
+		targets = append(targets, chain.image, chain.disk)
 	}
 	g, err := step.NewGraph(targets...)
 	return g, roles, err
@@ -127,6 +133,7 @@ type RoleResult struct {
 	Debs     []string `json:"debs"`
 	Image    string   `json:"image"`  // folder of the OCI layout
 	Digest   string   `json:"digest"` // of the image's manifest
+	Disk     string   `json:"disk"`   // qcow2
 	StandIns []string `json:"standins,omitempty"`
 }
 

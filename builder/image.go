@@ -85,7 +85,9 @@ func (b *Builder) image(r *recipe.Role, layers ...*step.Step) *step.Step {
 				if err := run.JSON(l.Out("info"), &info); err != nil {
 					return err
 				}
-				files = append(files, info.File(path, "forge "+l.Name))
+				file := info.File(path, "forge "+l.Name)
+				file.Path = "" // of this store; found anew by digest
+				files = append(files, file)
 			}
 			return run.PutJSON("image", imageRecord{Config: cfg, Layers: files})
 		}}

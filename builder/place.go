@@ -9,6 +9,9 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/google/renameio/v2"
+
+	"github.com/mesos-forge/forge/builder/archive"
 	"github.com/mesos-forge/forge/builder/image/oci"
 	"github.com/mesos-forge/forge/builder/step"
 	"github.com/mesos-forge/forge/builder/store"
@@ -30,14 +33,17 @@ func (b *Builder) place(ctx context.Context, r role, done map[string]step.Done) 
 			res.StandIns = append(res.StandIns, info.Name)
 		}
 		rel := filepath.Join("debs", info.Filename)
-		if err := b.placeFile(d.Outputs["deb"].Digest, filepath.Join(b.opt.Out, rel)); err != nil {
+		if err := b.placeFile(ctx, d.Outputs["deb"].Digest, filepath.Join(b.opt.Out, rel)); err != nil {
 			return res, err
 		}
 		res.Debs = append(res.Debs, rel)
 	}
-	digest, err := b.placeImage(done[r.image.Name].Outputs["image"].Digest, filepath.Join(b.opt.Out, res.Image))
-	res.Digest = digest
-	return res, err
+	digest, err := b.placeImage(ctx, done[r.image.Name].Outputs["image"].Digest, filepath.Join(b.opt.Out, res.Image))
+	if err != nil {
+		return res, err
+	}
+	res.Digest, res.Disk = digest, filepath.Join(r.name, "disk.qcow2")
+	return res, b.placeFile(ctx, done[r.disk.Name].Outputs["disk"].Digest, filepath.Join(b.opt.Out, res.Disk))
 }
 
 func (b *Builder) readJSON(d store.Digest, v any) error {
@@ -52,14 +58,16 @@ func (b *Builder) readJSON(d store.Digest, v any) error {
 	return json.Unmarshal(data, v)
 }
 
-// placeFile copies a blob to path, unless path has its bytes already.
-func (b *Builder) placeFile(d store.Digest, path string) error {
-	if f, err := os.Open(path); err == nil {
-		have, _, err := store.DigestReader(f)
-		f.Close()
-		if err == nil && have == d {
+// placeFile copies a blob to path, unless path is the untouched copy already, as the mark beside it says.
+func (b *Builder) placeFile(ctx context.Context, d store.Digest, path string) error {
+	mark := filepath.Join(filepath.Dir(path), "."+filepath.Base(path))
+	if fi, err := os.Lstat(path); err == nil {
+		if have, err := os.ReadFile(mark); err == nil && string(have) == string(d)+"\n"+store.Signature(fi) {
 			return nil
 		}
+	}
+	if err := ctx.Err(); err != nil {
+		return err
 	}
 	blob, err := b.store.BlobPath(d)
 	if err != nil {
@@ -73,20 +81,25 @@ func (b *Builder) placeFile(d store.Digest, path string) error {
 		os.Remove(tmp)
 		return err
 	}
-	return os.Rename(tmp, path)
+	if err := os.Rename(tmp, path); err != nil {
+		return err
+	}
+	fi, err := os.Lstat(path)
+	if err != nil {
+		return err
+	}
+	return renameio.WriteFile(mark, []byte(string(d)+"\n"+store.Signature(fi)), 0o644)
 }
 
 // placeImage writes the OCI layout, unless the one that is there is whole and the same.
-func (b *Builder) placeImage(d store.Digest, dir string) (string, error) {
+func (b *Builder) placeImage(ctx context.Context, d store.Digest, dir string) (string, error) {
 	var rec imageRecord
 	if err := b.readJSON(d, &rec); err != nil {
 		return "", err
 	}
 	mark := filepath.Join(filepath.Dir(dir), ".image")
-	if have, err := os.ReadFile(mark); err == nil && strings.HasPrefix(string(have), string(d)+"\n") {
-		if digest, err := oci.Validate(dir); err == nil {
-			return digest, nil
-		}
+	if digest, ok := placed(ctx, mark, d, dir); ok {
+		return digest, nil
 	}
 	for i := range rec.Layers {
 		path, err := b.store.BlobPath(store.Digest(rec.Layers[i].Digest))
@@ -110,5 +123,24 @@ func (b *Builder) placeImage(d store.Digest, dir string) (string, error) {
 	if err := errors.Join(os.RemoveAll(dir), os.Rename(tmp, dir)); err != nil {
 		return "", err
 	}
-	return digest, os.WriteFile(mark, []byte(string(d)+"\n"), 0o644)
+	sig, err := archive.StatSignature(ctx, dir)
+	if err != nil {
+		return "", err
+	}
+	return digest, renameio.WriteFile(mark, []byte(strings.Join([]string{string(d), digest, sig}, "\n")), 0o644)
+}
+
+// placed tells whether dir is the untouched layout of the image record d, and its manifest's digest.
+// The mark beside it holds the record, that digest and the folder's stat signature.
+func placed(ctx context.Context, mark string, d store.Digest, dir string) (string, bool) {
+	b, err := os.ReadFile(mark)
+	if err != nil {
+		return "", false
+	}
+	have := strings.Split(string(b), "\n")
+	if len(have) != 3 || have[0] != string(d) {
+		return "", false
+	}
+	sig, err := archive.StatSignature(ctx, dir)
+	return have[1], err == nil && sig == have[2]
 }

@@ -3,9 +3,11 @@ package builder
 import (
 	"context"
 	"path/filepath"
+	"strings"
 
 	"github.com/mesos-forge/forge/builder/recipe"
 	"github.com/mesos-forge/forge/builder/rootfs"
+	"github.com/mesos-forge/forge/builder/sandbox"
 	"github.com/mesos-forge/forge/builder/step"
 	"github.com/mesos-forge/forge/builder/store"
 )
@@ -13,11 +15,12 @@ import (
 type treeSettings struct {
 	Epoch   int64
 	Overlay string
+	Run     [][]string
 }
 
-// base makes the tree that every role of the stack stands on.
-func (b *Builder) base(solve *step.Step) *step.Step {
-	return &step.Step{Name: "rootfs/base", Kind: "rootfs-base", Version: 1, Memory: 1 << 10,
+// base makes a tree from nothing: the one that every role of the stack stands on, or tools.
+func (b *Builder) base(name string, solve *step.Step) *step.Step {
+	return &step.Step{Name: "rootfs/" + name, Kind: "rootfs-base", Version: 1, Memory: 1 << 10,
 		Settings: treeSettings{Epoch: b.opt.Epoch.Unix()}, Needs: []step.Ref{solve.Out("packages")},
 		Run: func(ctx context.Context, r *step.Run) error {
 			pkgs, err := b.packages(ctx, r, solve, nil)
@@ -37,7 +40,7 @@ func (b *Builder) base(solve *step.Step) *step.Step {
 }
 
 // delta makes what a solve adds over the trees below, the topmost first.
-func (b *Builder) delta(name string, solve *step.Step, debs []*step.Step, overlay string, below ...*step.Step) *step.Step {
+func (b *Builder) delta(name string, solve *step.Step, debs []*step.Step, overlay string, run [][]string, below ...*step.Step) *step.Step {
 	needs := []step.Ref{solve.Out("packages")}
 	for _, s := range below {
 		needs = append(needs, s.Out("tree"))
@@ -46,7 +49,7 @@ func (b *Builder) delta(name string, solve *step.Step, debs []*step.Step, overla
 		needs = append(needs, s.Out("deb"), s.Out("info"))
 	}
 	return &step.Step{Name: "rootfs/" + name, Kind: "rootfs-delta", Version: 1, Memory: 1 << 10,
-		Settings: treeSettings{b.opt.Epoch.Unix(), overlay}, Inputs: b.overlayInputs(overlay), Needs: needs,
+		Settings: treeSettings{b.opt.Epoch.Unix(), overlay, run}, Inputs: b.overlayInputs(overlay), Needs: needs,
 		Run: func(ctx context.Context, r *step.Run) error {
 			pkgs, err := b.packages(ctx, r, solve, debs)
 			if err != nil {
@@ -54,6 +57,12 @@ func (b *Builder) delta(name string, solve *step.Step, debs []*step.Step, overla
 			}
 			dir := filepath.Join(r.Dir, "upper")
 			spec := rootfs.DeltaSpec{Install: b.install(r, pkgs), Dir: dir, Work: filepath.Join(r.Dir, "work")}
+			if overlay != "" {
+				spec.Overlays = []rootfs.Overlay{b.laid(b.stack.Overlays[overlay])}
+			}
+			for _, args := range run {
+				spec.Run = append(spec.Run, sandbox.Spec{Args: args, Stdout: r.Log, Stderr: r.Log})
+			}
 			for _, s := range below {
 				lower, err := r.Tree(ctx, s.Out("tree"))
 				if err != nil {
@@ -73,6 +82,21 @@ func (b *Builder) delta(name string, solve *step.Step, debs []*step.Step, overla
 
 func (b *Builder) install(r *step.Run, pkgs []rootfs.Package) rootfs.Install {
 	return rootfs.Install{Packages: pkgs, Epoch: b.opt.Epoch, Jobs: b.opt.Jobs, Sink: r.Sink, Log: r.Log}
+}
+
+// laid turns a recipe's overlay into one for rootfs. Users that packages make don't exist for it:
+// everything belongs to root.
+func (b *Builder) laid(o *recipe.Overlay) rootfs.Overlay {
+	modes := map[string]uint32{}
+	for _, e := range o.Entries {
+		modes[strings.TrimPrefix(e.Path, "/")] = e.Mode
+	}
+	return rootfs.Overlay{Dir: filepath.Join(b.opt.Checkout, "overlays", o.Name), Attributes: func(name string, mode uint32) (rootfs.Attributes, error) {
+		if m := modes[name]; m != 0 {
+			mode = m
+		}
+		return rootfs.Attributes{Mode: mode, Skip: name == "overlay.yaml"}, nil
+	}}
 }
 
 // overlayInputs names the files of an overlay as inputs of a step.

@@ -166,6 +166,9 @@ func (t *tree) settleFiles(ctx context.Context, units []*unit) error {
 		for i := range u.paths {
 			p := &u.paths[i]
 			key := canonical(p.Name)
+			if p.Type == tar.TypeSymlink && p.Target == key {
+				continue // a link of merged /usr itself, in trixie's base-files: the tree has it already
+			}
 			if err := t.claimLower(u, p, key); err != nil {
 				return err
 			}

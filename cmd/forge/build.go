@@ -84,7 +84,7 @@ func plain(e event.Event) {
 }
 
 func buildCommand(v *viper.Viper) *cobra.Command {
-	return &cobra.Command{Use: "build", Short: "Build packages and container images of roles", Args: cobra.NoArgs,
+	return &cobra.Command{Use: "build", Short: "Build packages, container images and disks of roles", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			started := time.Now()
 			opt, err := options(v)
@@ -113,6 +113,7 @@ func buildCommand(v *viper.Viper) *cobra.Command {
 					fmt.Fprintf(w, "  package  %s\n", filepath.Join(opt.Out, d))
 				}
 				fmt.Fprintf(w, "  image    %s  %s\n", filepath.Join(opt.Out, r.Image), r.Digest)
+				fmt.Fprintf(w, "  disk     %s\n", filepath.Join(opt.Out, r.Disk))
 				if len(r.StandIns) > 0 {
 					fmt.Fprintf(w, "  stand-in %s (put the real package into %s)\n", strings.Join(r.StandIns, ", "), opt.Vendor)
 				}

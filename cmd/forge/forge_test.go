@@ -1,0 +1,142 @@
+package main_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/mesos-forge/forge/builder"
+	"github.com/mesos-forge/forge/builder/step"
+)
+
+// forge is the real program, compiled once, with a store and an output folder of its own.
+type forge struct {
+	t             *testing.T
+	program       string
+	checkout, dir string
+}
+
+func newForge(t *testing.T) *forge {
+	t.Helper()
+	f := &forge{t: t, dir: t.TempDir()}
+	f.program = filepath.Join(f.dir, "forge")
+	if out, err := exec.Command("go", "build", "-o", f.program, ".").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	f.checkout = filepath.Join(f.dir, "checkout")
+	if err := os.CopyFS(f.checkout, os.DirFS("../..")); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// run returns standard output, standard error and the exit status.
+func (f *forge) run(args ...string) (string, string, int) {
+	f.t.Helper()
+	cmd := exec.Command(f.program, append(args, "--checkout", f.checkout, "--store", filepath.Join(f.dir, "store"),
+		"--out", filepath.Join(f.dir, "out"), "--vendor", filepath.Join(f.dir, "vendor"))...)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		f.t.Fatal(err)
+	}
+	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
+}
+
+func (f *forge) build() builder.Result {
+	f.t.Helper()
+	out, errs, code := f.run("build", "--role", "slave", "--output", "json")
+	if code != 0 {
+		f.t.Fatalf("forge build: exit status %d\n%s", code, errs)
+	}
+	var res builder.Result
+	if err := json.Unmarshal([]byte(out), &res); err != nil {
+		f.t.Fatalf("%v in %q", err, out)
+	}
+	return res
+}
+
+func (f *forge) plan() map[string]step.Planned {
+	f.t.Helper()
+	out, errs, code := f.run("plan", "--role", "slave", "--output", "json")
+	var plan []step.Planned
+	if err := json.Unmarshal([]byte(out), &plan); err != nil || code != 0 {
+		f.t.Fatalf("forge plan: exit status %d, %v\n%s", code, err, errs)
+	}
+	m := map[string]step.Planned{}
+	for _, p := range plan {
+		m[p.Step] = p
+	}
+	return m
+}
+
+func TestMistakesOnTheCommandLine(t *testing.T) {
+	f := newForge(t)
+	for _, c := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"build", "--role", "slav"}, 1, `did you mean "slave"?`},
+		{[]string{"build", "--stack", "bokworm"}, 1, `did you mean "bookworm"?`},
+		{[]string{"build", "--rol", "slave"}, 2, "unknown flag: --rol"},
+		{[]string{"biuld"}, 2, `unknown command "biuld"`},
+		{[]string{"build", "--output", "xml"}, 2, "want text or json"},
+		{[]string{"load"}, 2, "exactly one --role"},
+	} {
+		out, errs, code := f.run(c.args...)
+		if code != c.code || !strings.Contains(errs, c.want) || out != "" {
+			t.Errorf("forge %s: exit status %d, output %q, error %q; want %d and %q", strings.Join(c.args, " "), code, out, errs, c.code, c.want)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(f.dir, "out")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a failed command left an output folder: %v", err)
+	}
+}
+
+// TestBuild makes the role slave from nothing with the real apt, mvn, dpkg and go.
+func TestBuild(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds a whole role")
+	}
+	f := newForge(t)
+	first := f.build()
+	if len(first.Roles) != 1 || first.Hits != 0 || len(first.Roles[0].Debs) != 7 || len(first.Roles[0].StandIns) != 1 {
+		t.Fatalf("result = %+v; want one role, no hits, 7 packages and one stand-in", first)
+	}
+	inspect, err := exec.Command("skopeo", "inspect", "oci:"+filepath.Join(f.dir, "out", first.Roles[0].Image)).CombinedOutput()
+	if err != nil || !strings.Contains(string(inspect), `"io.github.mesos-forge.standins": "mesos"`) {
+		t.Errorf("skopeo inspect: %v\n%s", err, inspect)
+	}
+
+	if again := f.build(); again.Ran != 0 || again.Roles[0].Digest != first.Roles[0].Digest {
+		t.Errorf("the second build ran %d steps, image %s; want none, %s", again.Ran, again.Roles[0].Digest, first.Roles[0].Digest)
+	}
+
+	sysctl := filepath.Join(f.checkout, "overlays/slave/etc/sysctl.d/60-forge-slave.conf")
+	if err := os.WriteFile(sysctl, []byte("vm.swappiness = 2\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for name, p := range f.plan() {
+		switch name {
+		case "deb/forge-role-slave":
+			if p.State != step.Miss || len(p.Reasons) != 1 || !strings.HasPrefix(p.Reasons[0], "input overlays/slave/etc/sysctl.d/60-forge-slave.conf changed") {
+				t.Errorf("%s: %+v; want a miss that names the overlay's file and nothing else", name, p)
+			}
+		case "rootfs/base", "layer/base", "solve/base", "sources/hadoop", "deb/forge-hadoop", "deb/mesos", "program/forge-node":
+			if p.State != step.Hit {
+				t.Errorf("%s: %+v; want a hit: it doesn't depend on the overlay", name, p)
+			}
+		}
+	}
+	if changed := f.build(); changed.Roles[0].Digest == first.Roles[0].Digest {
+		t.Error("the image is the same after its overlay changed")
+	}
+}
