@@ -120,7 +120,7 @@ func (k *componentCheck) file(at string, f node.File) {
 		d.errorf(at, "", "format template needs template: a base name in templates/%s", k.c.Name)
 		return
 	}
-	b, err := readFile(k.fsys, name, maxYAMLSize)
+	b, err := readFile(k.fsys, name, maxTemplateSize)
 	if err != nil {
 		d.errorf(at+"/template", "", "there is no template %s", name)
 		return

@@ -15,8 +15,9 @@ import (
 
 // Bounds of what is read.
 const (
-	maxYAMLSize  = 1 << 20 // bytes of one YAML or template file
-	maxYAMLDepth = 24      // nesting of one document
+	maxYAMLSize     = 64 << 10 // bytes of one YAML file; the parser's time grows with the square
+	maxTemplateSize = 1 << 20  // bytes of one template
+	maxYAMLDepth    = 24       // nesting of one document
 )
 
 // document is one YAML file, checked against a Go type. It keeps where each

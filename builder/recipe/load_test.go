@@ -210,8 +210,9 @@ func TestExtends(t *testing.T) {
 // TestBounds: reading stays small whatever the files are.
 func TestBounds(t *testing.T) {
 	for name, data := range map[string]string{
-		"is nested deeper than 24 levels": strings.Repeat("[", 1<<19),
-		"larger than 1048576 bytes":       "name: " + strings.Repeat("a", 1<<20),
+		"is nested deeper than 24 levels": strings.Repeat("[", 1<<15),
+		"larger than 65536 bytes":         "name: " + strings.Repeat("a", 1<<16),
+		"must be a mapping":               strings.Repeat("- ", 1<<14),
 	} {
 		m := checkout(t, txtar.File{Name: "recipes/demo/components/java.yaml", Data: []byte(data)})
 		if _, err := Load(m, "demo"); err == nil || !strings.Contains(err.Error(), name) {
