@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/mesos-forge/forge/builder/event"
 )
 
@@ -49,9 +51,9 @@ func Build(ctx context.Context, s Spec) (Result, error) {
 		return Result{}, fmt.Errorf("disk: %w", err)
 	}
 	defer os.RemoveAll(work)
-	b := builder{Spec: s, id: id, layout: l, files: files, root: root, work: work}
+	b := builder{Spec: s, id: id, layout: l, content: content, files: files, root: root, work: work}
 	if err := b.make(ctx); err != nil {
-		return Result{}, err
+		return Result{}, explain(err, work)
 	}
 	stored, err := publish(filepath.Join(work, rawName), s.Output)
 	if err != nil {
@@ -63,11 +65,12 @@ func Build(ctx context.Context, s Spec) (Result, error) {
 // builder is one run of Build, with everything about the disk decided.
 type builder struct {
 	Spec
-	id     ids
-	layout layout
-	files  []file
-	root   *os.Root
-	work   string // directory on the host
+	id      ids
+	layout  layout
+	content int64 // bytes that the files take
+	files   []file
+	root    *os.Root
+	work    string // directory on the host
 }
 
 func (b builder) make(ctx context.Context) error {
@@ -97,7 +100,7 @@ func (b builder) make(ctx context.Context) error {
 	return b.bootFromBIOS(f)
 }
 
-// bootFromBIOS installs GRUB for BIOS machines and brings all of f to the storage.
+// bootFromBIOS installs GRUB for BIOS machines.
 func (b builder) bootFromBIOS(f *os.File) error {
 	boot, err := b.root.Open(grubPackaged + "/i386-pc/boot.img")
 	if err != nil {
@@ -112,7 +115,20 @@ func (b builder) bootFromBIOS(f *os.File) error {
 	if err := installBoot(f, boot, core); err != nil {
 		return err
 	}
-	return errors.Join(f.Sync(), f.Close())
+	return f.Close()
+}
+
+// fullBelow is the free space at which a failure is put down to a full disk: the tools say so in
+// words of their own, or not at all.
+const fullBelow = 1 * mib
+
+// explain adds to a failure that the disk under dir is full, when it is, and what to do.
+func explain(err error, dir string) error {
+	var st unix.Statfs_t
+	if !errors.Is(err, syscall.ENOSPC) && (unix.Statfs(dir, &st) != nil || int64(st.Bavail)*st.Bsize >= fullBelow) {
+		return err
+	}
+	return fmt.Errorf("disk: %w under %s: free some space there, or choose another place (--store): %w", syscall.ENOSPC, filepath.Dir(dir), err)
 }
 
 // publish renames a finished file to its place and says how many bytes it takes there.

@@ -21,9 +21,20 @@ type Format string
 
 // The formats that Convert writes.
 const (
-	QCOW2 Format = "qcow2" // version 3, zlib-compressed: QEMU, OpenStack
+	QCOW2 Format = "qcow2" // version 3, compressed: QEMU, OpenStack
 	VMDK  Format = "vmdk"  // stream-optimized: VMware
 	VHD   Format = "vhd"   // dynamic: Hyper-V, Azure
+	Raw   Format = "raw"   // sparse
+)
+
+// Compression is how the clusters of a QCOW2 are compressed.
+type Compression string
+
+// The compressions of a QCOW2. On 600 MB of a Debian, Zstd takes 3 s where Zlib takes 15 s, and its
+// result is 2 % smaller.
+const (
+	Zstd Compression = "zstd" // QEMU 5.1 and newer
+	Zlib Compression = "zlib" // all that read version 3
 )
 
 // Conversion describes a disk in another format.
@@ -32,8 +43,11 @@ type Conversion struct {
 	Source string // path of a raw disk
 	Output string // path of the file to make; its directory exists
 	Format Format
-	Seed   string    // the identifiers that some formats have are derived from it
-	Epoch  time.Time // the time stamp that some formats have, whole seconds, from 2000 on
+
+	Compression Compression // of a QCOW2; "" means Zstd
+
+	Seed  string    // the identifiers that some formats have are derived from it
+	Epoch time.Time // the time stamp that some formats have, whole seconds, from 2000 on
 
 	Run    RunFunc    // nil: sandbox.Run
 	Events event.Sink // nil: event.Discard
@@ -42,23 +56,30 @@ type Conversion struct {
 // sourceTarget is where the raw disk appears in the tools tree.
 const sourceTarget = "/run/forge-disk-source"
 
-// qemuOptions are qemu-img's names of the formats and its arguments for them. Without -W it
-// writes in order, so that equal disks give equal files.
-func qemuOptions(f Format) ([]string, error) {
-	switch f {
-	case QCOW2:
-		return []string{"-O", "qcow2", "-c", "-o", "compat=1.1,compression_type=zlib,cluster_size=65536"}, nil
-	case VMDK:
+// qemuOptions are qemu-img's name of the format and its arguments for it. Without -W it writes in
+// order, so that equal disks give equal files.
+func (c Conversion) qemuOptions() ([]string, error) {
+	switch {
+	case c.Compression != Zstd && c.Compression != Zlib:
+		return nil, fmt.Errorf("disk: compression %q is not %s or %s", c.Compression, Zstd, Zlib)
+	case c.Format == QCOW2:
+		return []string{"-O", "qcow2", "-c", "-o", fmt.Sprintf("compat=1.1,compression_type=%s,cluster_size=65536", c.Compression)}, nil
+	case c.Format == VMDK:
 		return []string{"-O", "vmdk", "-o", "subformat=streamOptimized"}, nil
-	case VHD:
+	case c.Format == VHD:
 		return []string{"-O", "vpc", "-o", "subformat=dynamic,force_size=on"}, nil
+	case c.Format == Raw:
+		return []string{"-O", "raw"}, nil
 	}
-	return nil, fmt.Errorf("disk: format %q is not one of %s, %s, %s", f, QCOW2, VMDK, VHD)
+	return nil, fmt.Errorf("disk: format %q is not one of %s, %s, %s, %s", c.Format, QCOW2, VMDK, VHD, Raw)
 }
 
 // Convert writes a raw disk in another format. Nothing is left at c.Output when it fails.
 func Convert(ctx context.Context, c Conversion) error {
-	options, err := qemuOptions(c.Format)
+	if c.Compression == "" {
+		c.Compression = Zstd
+	}
+	options, err := c.qemuOptions()
 	if err != nil {
 		return err
 	}
@@ -77,13 +98,13 @@ func Convert(ctx context.Context, c Conversion) error {
 	}
 	defer os.RemoveAll(work)
 	c.Events.Emit(event.Event{Kind: event.Phase, Message: string(c.Format)})
-	args := append([]string{"qemu-img", "convert", "-f", "raw"}, options...)
+	args := append([]string{"qemu-img", "convert", "-m", "8", "-f", "raw"}, options...)
 	err = Spec{Tools: c.Tools, Epoch: c.Epoch, Run: c.Run}.tool(ctx, work, sandbox.Spec{
 		Args:  append(args, sourceTarget, inTools("disk")),
 		Binds: []sandbox.Bind{{Source: c.Source, Target: sourceTarget, ReadOnly: true}},
 	})
 	if err != nil {
-		return err
+		return explain(err, work)
 	}
 	if err := c.settle(filepath.Join(work, "disk")); err != nil {
 		return fmt.Errorf("disk: set the identifiers of a %s: %w", c.Format, err)
@@ -92,7 +113,7 @@ func Convert(ctx context.Context, c Conversion) error {
 	return err
 }
 
-// settle replaces what qemu-img took from the clock and from chance, and syncs the file.
+// settle replaces what qemu-img took from the clock and from chance.
 func (c Conversion) settle(path string) error {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
@@ -106,7 +127,7 @@ func (c Conversion) settle(path string) error {
 	case VHD:
 		err = settleVHD(f, id, c.Epoch)
 	}
-	return errors.Join(err, f.Sync(), f.Close())
+	return errors.Join(err, f.Close())
 }
 
 // settleVMDK sets the content identifier in the descriptor, which follows the header of a sparse

@@ -77,7 +77,8 @@ func TestConvertErrors(t *testing.T) {
 		c    Conversion
 		want string
 	}{
-		{Conversion{Format: "iso", Seed: "s", Epoch: testEpoch}, "qcow2, vmdk, vhd"},
+		{Conversion{Format: "iso", Seed: "s", Epoch: testEpoch}, "qcow2, vmdk, vhd, raw"},
+		{Conversion{Format: QCOW2, Compression: "lzma", Seed: "s", Epoch: testEpoch}, "zstd or zlib"},
 		{Conversion{Format: QCOW2, Epoch: testEpoch}, "seed"},
 		{Conversion{Format: QCOW2, Seed: "s"}, "time stamp"},
 	} {

@@ -11,7 +11,8 @@
 //     rootless work alike.
 //   - The same Spec and the same tree give the same bytes, in every format: each identifier comes
 //     from Spec.Seed, each time from Spec.Epoch, ext4's features from the stack.
-//   - The output appears whole or not at all: it is made in a temporary directory beside it.
+//   - The output appears whole or not at all: it is made in a temporary directory beside it. It is
+//     not synced: whoever keeps it does that.
 //   - Holes stay holes; no file, layer or disk is held in memory.
 //   - The root partition and its file system grow to the disk's size at every boot, without
 //     network, seed or cloud-init.

@@ -2,6 +2,7 @@ package disk
 
 import (
 	"archive/tar"
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -12,17 +13,21 @@ import (
 )
 
 // writeRootTar writes what tree writes, with files in place of those of the same name, and after
-// it the files whose names tree has not.
-func writeRootTar(ctx context.Context, w io.Writer, tree func(context.Context, io.Writer) error, files []file, epoch time.Time) error {
+// it the files whose names tree has not. copied is told the bytes of each.
+func writeRootTar(ctx context.Context, w io.Writer, tree func(context.Context, io.Writer) error, files []file, epoch time.Time, copied func(int64)) error {
 	r, tw := io.Pipe()
 	made := make(chan error, 1)
 	go func() {
-		err := tree(ctx, tw)
+		buffered := bufio.NewWriterSize(tw, pipeBuffer)
+		err := tree(ctx, buffered)
+		if err == nil {
+			err = buffered.Flush()
+		}
 		tw.CloseWithError(err)
 		made <- err
 	}()
 	out := tar.NewWriter(w)
-	dirs, err := copyTree(out, r, files)
+	dirs, err := copyTree(out, r, files, copied)
 	if err == nil {
 		_, err = io.Copy(io.Discard, r) // what follows the end of the archive
 	}
@@ -40,13 +45,14 @@ func writeRootTar(ctx context.Context, w io.Writer, tree func(context.Context, i
 		if err := writeFile(out, f, epoch); err != nil {
 			return err
 		}
+		copied(f.size)
 	}
 	return out.Close()
 }
 
 // copyTree copies the entries of a tar that files do not replace, and returns which of files'
 // directories it has.
-func copyTree(out *tar.Writer, r io.Reader, files []file) (map[string]bool, error) {
+func copyTree(out *tar.Writer, r io.Reader, files []file, copied func(int64)) (map[string]bool, error) {
 	isDir := make(map[string]bool, len(files))
 	for _, f := range files {
 		isDir[f.name] = f.dir
@@ -82,6 +88,7 @@ func copyTree(out *tar.Writer, r io.Reader, files []file) (map[string]bool, erro
 		if _, err := io.Copy(out, in); err != nil {
 			return nil, fmt.Errorf("disk: pass on /%s: %w", name, err)
 		}
+		copied(h.Size)
 	}
 }
 

@@ -38,7 +38,7 @@ func TestWriteRootTar(t *testing.T) {
 		return tar.Header{Name: name, Typeflag: tar.TypeReg, Mode: 0o4755, Uid: 7, PAXRecords: map[string]string{"SCHILY.xattr.security.capability": "\x01\x00\x02"}}
 	}
 	var b bytes.Buffer
-	if err := writeRootTar(t.Context(), &b, tarOf(dir("./"), dir("./etc/"), reg("./etc/fstab"), reg("./ping")), files, testEpoch); err != nil {
+	if err := writeRootTar(t.Context(), &b, tarOf(dir("./"), dir("./etc/"), reg("./etc/fstab"), reg("./ping")), files, testEpoch, func(int64) {}); err != nil {
 		t.Fatal(err)
 	}
 	var got []string
@@ -78,7 +78,7 @@ func TestWriteRootTar(t *testing.T) {
 			return err
 		}, "read the tree"},
 	} {
-		if err := writeRootTar(t.Context(), io.Discard, c.tree, files, testEpoch); err == nil || !strings.Contains(err.Error(), c.want) {
+		if err := writeRootTar(t.Context(), io.Discard, c.tree, files, testEpoch, func(int64) {}); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error is %v, not about %q", name, err, c.want)
 		}
 	}
