@@ -83,6 +83,8 @@ func (f *fakeQEMU) run(ctx context.Context, s sandbox.Spec) error {
 	case s.Args[1] == "--version":
 		fmt.Fprintf(s.Stdout, "QEMU emulator version %s\nCopyright\n", f.version)
 		return nil
+	case strings.Contains(line, "isa-debug-exit") && strings.Contains(line, "-accel tcg"):
+		return &sandbox.ExitError{Args: s.Args, Code: probeStatus}
 	case strings.Contains(line, "isa-debug-exit"):
 		if f.kvm == nil {
 			<-ctx.Done()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	_ "embed" // the boot sector
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,12 +23,15 @@ import (
 const (
 	kvmDevice  = "/dev/kvm"
 	bootIDFile = "/proc/sys/kernel/random/boot_id"
-	// probeTime is how long the boot sector may take. It takes a second where KVM works; machines
-	// where it doesn't hang for ever.
-	probeTime    = 20 * time.Second
-	probeValue   = 0x2a
-	probePort    = 0xf4
-	maxProbeFile = 4096
+	// The boot sector may take emulationTime under TCG, and under KVM kvmTime or slowest times what it
+	// took under TCG (the host may be busy). Where KVM works, it is the quicker one.
+	emulationTime = time.Minute
+	kvmTime       = 5 * time.Second
+	slowest       = 3
+	probePort     = 0xf4
+	probeStatus   = 0x2a<<1 | 1 // the sector's value, as isa-debug-exit turns it into a status
+	probeDisk     = 64 << 10
+	maxProbeFile  = 4096
 )
 
 // Probe describes a question to Accelerator.
@@ -50,7 +54,8 @@ type verdict struct {
 	Reason string `json:"reason,omitempty"` // why not
 }
 
-// Accelerator returns KVM or TCG. Auto gives KVM if a guest really ran under it, else TCG with a
+// Accelerator returns KVM or TCG. Auto gives KVM if a guest really ran under it, and not much
+// slower than emulated, else TCG with a
 // Warning that says why; for KVM, the same reason is an error.
 func Accelerator(ctx context.Context, p Probe) (Accel, error) {
 	if p.Events == nil {
@@ -142,7 +147,13 @@ func (p Probe) try(ctx context.Context) (string, error) {
 		return err.Error(), nil
 	}
 	f.Close()
-	err = bootSector(ctx, p.Programs, KVM, probeTime)
+	begin := time.Now()
+	if err := bootSector(ctx, p.Programs, TCG, emulationTime); err != nil {
+		return "", fmt.Errorf("vm: QEMU can't even emulate a guest of 512 bytes: %w", err)
+	}
+	emulated := time.Since(begin)
+	limit := max(kvmTime, slowest*emulated)
+	err = bootSector(ctx, p.Programs, KVM, limit)
 	var exit *sandbox.ExitError
 	switch {
 	case err == nil:
@@ -150,7 +161,7 @@ func (p Probe) try(ctx context.Context) (string, error) {
 	case ctx.Err() != nil:
 		return "", fmt.Errorf("vm: try KVM: %w", context.Cause(ctx))
 	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Sprintf("%s can be opened, but a guest of 512 bytes did not end within %v", device, probeTime), nil
+		return fmt.Sprintf("under it a guest of 512 bytes did not end within %v, emulated it took %v", limit.Round(time.Millisecond), emulated.Round(time.Millisecond)), nil
 	case errors.As(err, &exit):
 		return fmt.Sprintf("QEMU ended with status %d: %s", exit.Code, lastLine(exit.Tail)), nil
 	}
@@ -166,7 +177,9 @@ func bootSector(ctx context.Context, p Programs, accel Accel, limit time.Duratio
 	}
 	defer os.RemoveAll(dir)
 	image := filepath.Join(dir, "sector.img")
-	if err := os.WriteFile(image, probeSector(), 0o600); err != nil {
+	disk := make([]byte, probeDisk)
+	copy(disk, sector)
+	if err := os.WriteFile(image, disk, 0o600); err != nil {
 		return err
 	}
 	v := view{tree: p.Root != ""}
@@ -174,7 +187,7 @@ func bootSector(ctx context.Context, p Programs, accel Accel, limit time.Duratio
 	if err != nil {
 		return err
 	}
-	args := append([]string{qemu, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-machine", "pc", "-m", "64", "-nic", "none"},
+	args := append([]string{qemu, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-machine", "pc", "-m", "128", "-nic", "none"},
 		accelArgs(accel)...)
 	args = append(args, "-device", fmt.Sprintf("isa-debug-exit,iobase=%#x,iosize=1", probePort),
 		"-drive", "if=ide,format=raw,file="+option(seen))
@@ -182,8 +195,8 @@ func bootSector(ctx context.Context, p Programs, accel Accel, limit time.Duratio
 	defer cancel()
 	err = p.run(ctx, sandbox.Spec{Args: args, Binds: withKVM(v, accel)})
 	var exit *sandbox.ExitError
-	if errors.As(err, &exit) && exit.Signal == 0 && exit.Code == probeValue<<1|1 {
-		return nil // docs/specs of isa-debug-exit: (value << 1) | 1
+	if errors.As(err, &exit) && exit.Signal == 0 && exit.Code == probeStatus {
+		return nil
 	}
 	if err == nil {
 		return errors.New("QEMU ended without running the guest")
@@ -191,15 +204,10 @@ func bootSector(ctx context.Context, p Programs, accel Accel, limit time.Duratio
 	return err
 }
 
-// probeSector is a master boot record in 16-bit code, on a disk of 64 KiB:
+// sector is bootsector/sector.S, assembled; it ends QEMU with probeStatus.
 //
-//	mov dx, probePort; mov al, probeValue; out dx, al; 1: hlt; jmp 1b
-func probeSector() []byte {
-	disk := make([]byte, 64<<10)
-	copy(disk, []byte{0xba, probePort, 0, 0xb0, probeValue, 0xee, 0xf4, 0xeb, 0xfd})
-	disk[510], disk[511] = 0x55, 0xaa
-	return disk
-}
+//go:embed bootsector/sector.bin
+var sector []byte
 
 // withKVM adds the device to the files that a tree shows.
 func withKVM(v view, accel Accel) []sandbox.Bind {

@@ -1,9 +1,11 @@
 package vm
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -14,7 +16,7 @@ import (
 )
 
 func TestAccelerator(t *testing.T) {
-	ran := &sandbox.ExitError{Args: []string{qemu}, Code: probeValue<<1 | 1}
+	ran := &sandbox.ExitError{Args: []string{qemu}, Code: probeStatus}
 	refused := &sandbox.ExitError{Args: []string{qemu}, Code: 1, Tail: "warning: x\nqemu: failed to initialize kvm: Permission denied\n"}
 	device := write(t, "kvm", nil)
 	for _, test := range []struct {
@@ -30,6 +32,7 @@ func TestAccelerator(t *testing.T) {
 		{"works, not wanted", ran, device, TCG, TCG, ""},
 		{"refused", refused, device, Auto, TCG, "status 1: qemu: failed to initialize kvm: Permission denied"},
 		{"refused, wanted", refused, device, KVM, "", "KVM can't be used here: QEMU ended with status 1"},
+		{"hangs", nil, device, KVM, "", "did not end within 5s, emulated it took"},
 		{"no device", ran, "/dev/none", Auto, TCG, "no /dev/none"},
 		{"no device, wanted", ran, "/dev/none", KVM, "", "use the accelerator tcg"},
 	} {
@@ -70,13 +73,13 @@ func TestProbeThatHangs(t *testing.T) {
 }
 
 func TestProbeCache(t *testing.T) {
-	f := &fakeQEMU{version: "7.2", kvm: &sandbox.ExitError{Code: probeValue<<1 | 1}}
+	f := &fakeQEMU{version: "7.2", kvm: &sandbox.ExitError{Code: probeStatus}}
 	p := Probe{Programs: f.programs(), Cache: filepath.Join(t.TempDir(), "kvm.json"), device: write(t, "kvm", nil)}
 	ask := func(probes int) {
 		t.Helper()
 		got, err := Accelerator(t.Context(), p)
-		if err != nil || got != KVM || f.count("isa-debug-exit") != probes {
-			t.Fatalf("got %s, %v after %d probes, want %d", got, err, f.count("isa-debug-exit"), probes)
+		if n := f.count("-accel kvm"); err != nil || got != KVM || n != probes {
+			t.Fatalf("got %s, %v after %d probes, want %d", got, err, n, probes)
 		}
 	}
 	ask(1)
@@ -99,6 +102,25 @@ func TestProbeCache(t *testing.T) {
 	}
 	p.Cache = filepath.Join(t.TempDir(), "missing", "kvm.json")
 	ask(8) // what can't be kept is said, and used
+}
+
+// What is embedded is what its source says.
+func TestBootSectorSource(t *testing.T) {
+	need(t, "as", "ld")
+	dir := t.TempDir()
+	object, out := filepath.Join(dir, "sector.o"), filepath.Join(dir, "sector.bin")
+	for _, argv := range [][]string{
+		{"as", "-o", object, "bootsector/sector.S"},
+		{"ld", "-Ttext=0x7c00", "--oformat=binary", "-o", out, object},
+	} {
+		if text, err := exec.Command(argv[0], argv[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %v\n%s", argv, err, text)
+		}
+	}
+	got, err := os.ReadFile(out)
+	if err != nil || len(got) != 512 || !bytes.Equal(got, sector) {
+		t.Errorf("%d bytes, %v: sector.bin is not sector.S assembled", len(got), err)
+	}
 }
 
 // The real thing: a boot sector under emulation, and what this host's KVM really does.
