@@ -79,6 +79,9 @@ func (s Spec) argv(accel Accel, p paths) []string {
 	}
 	// The overlay is thrown away with the machine: nothing in it needs to reach the disk.
 	args = append(args, drive("root", p.overlay, "qcow2", "cache=unsafe,discard=unmap")...)
+	// Only from this disk: UEFI would look for its boot loader in the network for minutes.
+	args[len(args)-1] += ",bootindex=0"
+	args = append(args, "-boot", "strict=on")
 	if p.seed != "" {
 		args = append(args, drive("seed", p.seed, "raw", "readonly=on")...)
 	}

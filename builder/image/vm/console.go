@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 const tailBytes = 16 << 10
@@ -32,7 +33,7 @@ func consoleTail(path string, lines int) []string {
 // plain drops what moves the cursor and colours the text.
 func plain(text []byte) string {
 	return strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\t' || unicode.IsPrint(r) {
+		if r == '\n' || r == '\t' || unicode.IsPrint(r) && r != utf8.RuneError {
 			return r
 		}
 		return -1
@@ -65,7 +66,7 @@ var deadEnds = []struct {
 	{regexp.MustCompile(`\(initramfs\) *$`), "its initramfs did not find the root file system"},
 	{regexp.MustCompile(`grub rescue> *$`), "GRUB did not find its files"},
 	{regexp.MustCompile(`grub> *$`), "GRUB has no configuration"},
-	{regexp.MustCompile(`BdsDxe: No bootable option or device was found`), "UEFI found nothing to boot on the disk"},
+	{regexp.MustCompile(`BdsDxe: No bootable option or device was found|UEFI Interactive Shell`), "UEFI found nothing to boot on the disk"},
 	{regexp.MustCompile(`No bootable device`), "the BIOS found nothing to boot on the disk"},
 }
 

@@ -20,6 +20,7 @@ const (
 	maxVars       = 16 << 20
 	startTime     = time.Minute      // for QEMU to open its sockets
 	commandTime   = 10 * time.Second // for QEMU to accept a command
+	lastMoment    = time.Second
 	askAgain      = 20 * time.Second // an ACPI event before systemd runs is lost
 )
 
@@ -56,12 +57,13 @@ func Start(ctx context.Context, spec Spec) (*Machine, error) {
 		return nil, fmt.Errorf("vm: prepare machine %s: %w", spec.Name, err)
 	}
 	m.channel = newChannel(filepath.Join(m.sockets, channelSocket))
-	ctx, m.kill = context.WithCancel(ctx)
+	running, kill := context.WithCancel(ctx)
+	m.kill = kill
 	go func() {
+		defer kill()
 		defer close(m.done)
 		defer m.clean()
-		defer m.kill()
-		m.err = spec.Programs.run(ctx, run)
+		m.err = spec.Programs.run(running, run)
 	}()
 	if err := m.awaitSockets(ctx); err != nil {
 		return nil, errors.Join(err, m.Close())
@@ -222,10 +224,18 @@ func ask[T any](ctx context.Context, m *Machine, request string) (*T, error) {
 	ctx, cancel := m.whileRunning(ctx)
 	defer cancel(nil)
 	v := new(T)
-	if err := m.channel.ask(ctx, request, v); err != nil {
-		return nil, fmt.Errorf("vm: machine %s: %w", m.spec.Name, err)
+	err := m.channel.ask(ctx, request, v)
+	if err == nil {
+		return v, nil
 	}
-	return v, nil
+	if ctx.Err() == nil { // QEMU's sockets go a moment before it does
+		select {
+		case <-m.done:
+			return nil, m.ended()
+		case <-time.After(lastMoment):
+		}
+	}
+	return nil, fmt.Errorf("vm: machine %s: %w", m.spec.Name, err)
 }
 
 // Status asks the agent how the node is. It waits for the agent as long as ctx allows.

@@ -16,6 +16,7 @@ import (
 )
 
 func TestAccelerator(t *testing.T) {
+	t.Parallel()
 	ran := &sandbox.ExitError{Args: []string{qemu}, Code: probeStatus}
 	refused := &sandbox.ExitError{Args: []string{qemu}, Code: 1, Tail: "warning: x\nqemu: failed to initialize kvm: Permission denied\n"}
 	device := write(t, "kvm", nil)
