@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -83,6 +84,7 @@ func TestBuildTwiceAndLookInside(t *testing.T) {
 		{[]string{"debugfs", "-R", "cat /boot/grub/grub.cfg", rootFS}, grubConfig(id, "6.12-test", DefaultCmdline)},
 		{[]string{"debugfs", "-R", "stat /boot/grub/i386-pc/normal.mod", rootFS}, "Mode:  0644"},
 		{[]string{"debugfs", "-R", "stat /usr/bin/su", rootFS}, "Mode:  04755"},
+		{[]string{"blkid", "-p", "-O", strconv.FormatInt(espStart, 10), raw}, `UUID="` + id.volumeUUID() + `"`},
 		{[]string{"mdir", "-b", "-/", "-i", esp}, "::/EFI/BOOT/BOOTX64.EFI"},
 	} {
 		if got := tool(t, first, c.args...); !strings.Contains(got, c.want) {

@@ -48,7 +48,7 @@ func (b builder) makeESP(ctx context.Context) error {
 	}
 	esp := fmt.Sprintf("%s@@%d", inTools(rawName), espStart)
 	for _, args := range [][]string{
-		{"mkfs.fat", "-F", "32", "-s", "1", "-i", b.id.volumeID(), "-n", "ESP", "--invariant",
+		{"mkfs.fat", "--invariant", "-i", b.id.volumeID(), "-F", "32", "-s", "1", "-n", "ESP", // --invariant sets a serial number too
 			"-h", strconv.FormatInt(espStart/sector, 10), "--offset", strconv.FormatInt(espStart/sector, 10),
 			inTools(rawName), strconv.FormatInt(espSize/kib, 10)},
 		{"mmd", "-i", esp, "::/EFI", "::/EFI/BOOT"},
