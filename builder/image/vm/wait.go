@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +18,7 @@ const (
 	// two starts.
 	patientFailures = 3
 	consoleLines    = 25
+	briefItems      = 3 // of each list, in progress
 )
 
 // WaitError says that a machine did not reach a level, and all that is known of why.
@@ -42,7 +44,7 @@ func (e *WaitError) Error() string {
 	if e.Last == nil {
 		b.WriteString("the node's agent never answered\n")
 	} else {
-		fmt.Fprintf(&b, "the node's last answer: %s\n", summary(e.Last))
+		fmt.Fprintf(&b, "the node's last answer: %s\n", summary(e.Last, len(e.Last.Waits)+len(e.Last.Pending)+len(e.Last.Errors)))
 	}
 	fmt.Fprintf(&b, "the console's last lines (all of it: %s):", e.Log)
 	for _, line := range e.Console {
@@ -91,7 +93,7 @@ func (m *Machine) WaitFor(ctx context.Context, want node.Level) (*node.Status, e
 
 // say reports a status that differs from the one before.
 func (m *Machine) say(said *string, s *node.Status) {
-	if now := summary(s); now != *said {
+	if now := summary(s, briefItems); now != *said {
 		*said = now
 		m.spec.Events.Emit(event.Event{Kind: event.Log, Message: m.spec.Name + ": " + now})
 	}
@@ -121,8 +123,8 @@ func (m *Machine) watchConsole(ctx context.Context, cancel context.CancelCauseFu
 	}
 }
 
-// summary is a status in one line.
-func summary(s *node.Status) string {
+// summary is a status in one line, with at most so many items of each list.
+func summary(s *node.Status, most int) string {
 	parts := []string{string(s.Level)}
 	if s.Node != "" {
 		parts[0] += fmt.Sprintf(", node %s, role %s", s.Node, s.Role)
@@ -131,8 +133,12 @@ func summary(s *node.Status) string {
 		title string
 		items []string
 	}{{"errors", s.Errors}, {"pending", s.Pending}, {"waits for", s.Waits}} {
-		if len(list.items) > 0 {
-			parts = append(parts, list.title+": "+strings.Join(list.items, ", "))
+		shown := list.items[:min(most, len(list.items))]
+		if more := len(list.items) - len(shown); more > 0 {
+			shown = append(slices.Clone(shown), fmt.Sprintf("and %d more", more))
+		}
+		if len(shown) > 0 {
+			parts = append(parts, list.title+": "+strings.Join(shown, ", "))
 		}
 	}
 	return strings.Join(parts, "; ")
