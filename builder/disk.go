@@ -43,7 +43,7 @@ func (b *Builder) disk(role string, tools *step.Step, trees ...*step.Step) *step
 	for _, t := range trees {
 		needs = append(needs, t.Out("tree"))
 	}
-	return &step.Step{Name: "disk/" + role, Kind: "disk", Version: 1, Memory: 2 << 10, Settings: set, Needs: needs,
+	return &step.Step{Name: "disk/" + role, Kind: "disk", Version: 2, Memory: 2 << 10, Settings: set, Needs: needs,
 		Run: func(ctx context.Context, r *step.Run) (err error) {
 			toolsDir, err := r.Tree(ctx, tools.Out("tree"))
 			if err != nil {
