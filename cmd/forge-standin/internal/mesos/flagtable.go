@@ -150,7 +150,7 @@ var slave1x = []flagSpec{
 	{name: "docker_ignore_runtime", kind: kindBool, def: "false"},
 	{name: "docker_kill_orphans", kind: kindBool, def: "true"},
 	{name: "docker_mesos_image"},
-	{name: "docker_registry", def: "https://registry-1.docker.io"},
+	{name: "docker_registry"}, // the real default names a public registry; a stand-in pulls nothing
 	{name: "docker_remove_delay", kind: kindDuration, def: "6hrs"},
 	{name: "docker_socket", def: "/var/run/docker.sock"},
 	{name: "docker_stop_timeout", kind: kindDuration, def: "0ns"},
