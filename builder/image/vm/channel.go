@@ -83,7 +83,8 @@ func (c *channel) try(ctx context.Context, request string) ([]byte, error) {
 	if err := c.connect(ctx); err != nil {
 		return nil, err
 	}
-	stop := context.AfterFunc(ctx, func() { _ = c.conn.SetDeadline(time.Unix(1, 0)) })
+	conn := c.conn // the function may run while drop clears c.conn
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	if !c.even {
 		if err := c.synchronize(ctx); err != nil {
