@@ -47,14 +47,7 @@ func ExtractTar(ctx context.Context, r io.Reader, dst *os.Root, o Options) ([]En
 		tar: tar.NewReader(bufio.NewReaderSize(r, copySize)),
 	}
 	err = x.run(ctx)
-	if finishErr := t.finish(err == nil); err == nil {
-		err = finishErr
-	}
-	var refused *EntryError
-	if errors.As(err, &refused) {
-		refused.Archive = o.Name
-	}
-	return x.entries, err
+	return x.entries, t.conclude(o.Name, err)
 }
 
 type tarExtraction struct {

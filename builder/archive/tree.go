@@ -230,12 +230,23 @@ func setTime(dirfd int, base string, a *attrs) error {
 	return nil
 }
 
-// finish gives directories their attributes, now that nothing is made in them
-// any more, and closes what is open. It must be called once, ok or not.
-func (t *tree) finish(ok bool) error {
+// conclude finishes the unpacking of an archive, and names the archive in a refusal.
+func (t *tree) conclude(archive string, err error) error {
+	err = t.finish(err)
+	var refused *EntryError
+	if errors.As(err, &refused) {
+		refused.Archive = archive
+	}
+	return err
+}
+
+// finish must be called once, with the error that the work came to. If there is none, directories
+// get their attributes, now that nothing is made in them any more. What is open is closed. It returns
+// err, or what went wrong here.
+func (t *tree) finish(err error) error {
 	defer t.dirs.close()
-	if !ok {
-		return nil
+	if err != nil {
+		return err
 	}
 	for i := range t.pending {
 		if err := t.finishDir(&t.pending[i]); err != nil {

@@ -27,10 +27,7 @@ func SetDirs(dst *os.Root, entries []Entry) error {
 			break
 		}
 	}
-	if finishErr := t.finish(err == nil); err == nil {
-		err = finishErr
-	}
-	if err != nil {
+	if err = t.finish(err); err != nil {
 		return fmt.Errorf("set directories of %s: %w", dst.Name(), err)
 	}
 	return nil

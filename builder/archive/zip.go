@@ -43,14 +43,7 @@ func ExtractZip(ctx context.Context, r io.ReaderAt, size int64, dst *os.Root, o 
 			break
 		}
 	}
-	if finishErr := t.finish(err == nil); err == nil {
-		err = finishErr
-	}
-	var refused *EntryError
-	if errors.As(err, &refused) {
-		refused.Archive = o.Name
-	}
-	return x.entries, err
+	return x.entries, t.conclude(o.Name, err)
 }
 
 // OpenZipMember opens one file of a zip, such as "bin.tgz" in a jar. Reading
