@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/mesos-forge/forge/builder/deb"
 	"github.com/mesos-forge/forge/builder/recipe"
 	"github.com/mesos-forge/forge/builder/rootfs"
 	"github.com/mesos-forge/forge/builder/source/apt"
@@ -32,15 +33,17 @@ func (b *Builder) index(suite string, archive recipe.Apt) *step.Step {
 		}}
 }
 
+// mirror returns where Debian's archives are. Finding that out asks the host's apt, so it is done once.
 func (b *Builder) mirror(ctx context.Context, c *apt.Client) (apt.Mirror, error) {
 	if b.stack.Apt.Mirror != "" {
 		return apt.Mirror{Main: b.stack.Apt.Mirror, Keyring: b.stack.Apt.Keyring}, nil
 	}
-	m, err := c.HostMirror(ctx)
-	if err == nil && b.stack.Apt.Keyring != "" {
+	b.host.Do(func() { b.host.mirror, b.host.err = c.HostMirror(ctx) })
+	m := b.host.mirror
+	if b.host.err == nil && b.stack.Apt.Keyring != "" {
 		m.Keyring = b.stack.Apt.Keyring
 	}
-	return m, err
+	return m, b.host.err
 }
 
 // solve asks apt what a layer takes beyond the layers below it, and fetches that.
@@ -141,7 +144,7 @@ func localDebs(r *step.Run, debs []*step.Step) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		var info debInfo
+		var info deb.Result
 		if err := r.JSON(s.Out("info"), &info); err != nil {
 			return nil, err
 		}

@@ -8,10 +8,12 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/mesos-forge/forge/builder/event"
 	"github.com/mesos-forge/forge/builder/recipe"
+	"github.com/mesos-forge/forge/builder/source/apt"
 	"github.com/mesos-forge/forge/builder/step"
 	"github.com/mesos-forge/forge/builder/store"
 )
@@ -42,6 +44,12 @@ type Builder struct {
 	exec  *step.Executor
 
 	layers, programs map[string]*step.Step // made so far, by name: roles share them
+
+	host struct {
+		sync.Once
+		mirror apt.Mirror
+		err    error
+	}
 }
 
 // New reads the stack's recipes and opens the store.

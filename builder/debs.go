@@ -2,13 +2,14 @@ package builder
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 
 	"github.com/mesos-forge/forge/builder/deb"
+	"github.com/mesos-forge/forge/builder/node"
 	"github.com/mesos-forge/forge/builder/recipe"
 	"github.com/mesos-forge/forge/builder/sandbox"
 	"github.com/mesos-forge/forge/builder/source"
@@ -19,10 +20,21 @@ import (
 	"github.com/mesos-forge/forge/builder/store"
 )
 
-// debInfo is what other steps need to know of a package that forge made.
-type debInfo struct {
-	deb.Result
-	StandIn bool
+// debSettings are what goes into a package besides the recipe and the files of the checkout.
+type debSettings struct {
+	Epoch      int64
+	Maintainer string
+	StandIn    bool     // the manifest says that a stand-in takes the upstream package's place
+	Packages   []string // "NAME VERSION" of the package and of those that it depends on exactly
+}
+
+func (b *Builder) debSettings(standIn bool, self string, components []string) debSettings {
+	set := debSettings{Epoch: b.opt.Epoch.Unix(), Maintainer: b.stack.Maintainer, StandIn: standIn, Packages: []string{self}}
+	for _, name := range components {
+		c := b.stack.Components[name]
+		set.Packages = append(set.Packages, c.PackageName()+" "+c.PackageVersion())
+	}
+	return set
 }
 
 // debs returns the steps that make the packages of a role; those that roles share are in made.
@@ -35,13 +47,15 @@ func (b *Builder) debs(r *recipe.Role, made map[string]*step.Step) []*step.Step 
 		}
 		if c.PackageName() != "" {
 			out = append(out, once(made, "deb/"+c.PackageName(), func(step string) *step.Step {
-				return b.deb(step, c.Overlay, c.Layout, b.artifacts(c), componentInputs(b.stack, c), c,
+				set := b.debSettings(b.standsIn(c), c.PackageName()+" "+c.PackageVersion(), c.Requires)
+				return b.deb(step, c.Layout, b.artifacts(c), b.stack.ComponentInputs(c.Name), set,
 					func(in deb.Inputs) (deb.Spec, error) { return deb.ForComponent(in, c, b.standsIn(c)) })
 			}))
 		}
 	}
 	return append(out, once(made, "deb/"+r.PackageName(), func(step string) *step.Step {
-		return b.deb(step, r.Overlay, nil, nil, b.roleInputs(r), r,
+		set := b.debSettings(false, r.PackageName()+" "+b.stack.RoleVersion(r), r.Components)
+		return b.deb(step, nil, nil, b.stack.RoleInputs(r.Name), set,
 			func(in deb.Inputs) (deb.Spec, error) { return deb.ForRole(in, r) })
 	}))
 }
@@ -66,7 +80,7 @@ func (b *Builder) operatorFile(c *recipe.Component) string {
 			continue
 		}
 		if found, _ := filepath.Glob(filepath.Join(b.opt.Vendor, s.File)); len(found) > 0 {
-			return found[len(found)-1] // the names are sorted: the newest version
+			return found[len(found)-1] // of several, the last by name, as Glob sorts them
 		}
 	}
 	return ""
@@ -89,7 +103,12 @@ func (b *Builder) upstream(name string, c *recipe.Component) *step.Step {
 		return b.operatorDeb(name, c, path)
 	}
 	s := c.Upstream.Standin
-	return b.deb(name, s.Overlay, s.Layout, nil, b.overlayInputs(s.Overlay), s,
+	set := struct {
+		debSettings
+		Homepage string
+		Dirs     []node.Dir
+	}{b.debSettings(true, c.Upstream.Package+" "+s.Version, nil), c.Homepage, c.Dirs}
+	return b.deb(name, s.Layout, nil, b.stack.StandinInputs(c.Name), set,
 		func(in deb.Inputs) (deb.Spec, error) { return deb.ForStandin(in, c) })
 }
 
@@ -104,28 +123,20 @@ func (b *Builder) operatorDeb(name string, c *recipe.Component, path string) *st
 			vendor := file.Open(b.opt.Vendor)
 			defer vendor.Close()
 			a := source.Artifact{Name: c.Upstream.Artifact, File: filepath.Base(path), Digest: in[filepath.Base(path)]}
-			for _, d := range c.Artifacts[c.Upstream.Artifact].SHA256 {
-				a.Known = append(a.Known, store.Digest("sha256:"+d))
-			}
+			a.Known = known(c.Artifacts[c.Upstream.Artifact])
 			res, err := vendor.Fetch(ctx, a, b.store)
 			if err != nil {
 				return err
 			}
 			r.PutBlob("deb", res.Digest, res.Size)
-			return r.PutJSON("info", debInfo{Result: deb.Result{Filename: res.File}})
+			return r.PutJSON("info", deb.Result{Filename: res.File})
 		}}
 }
 
-// deb returns the step that makes one package. settings are the recipe's; spec says what is in it.
-func (b *Builder) deb(name, overlay string, layout []recipe.Operation, artifacts *step.Step, in map[string]store.Digest,
-	settings any, spec func(deb.Inputs) (deb.Spec, error)) *step.Step {
-	for k, d := range b.overlayInputs(overlay) {
-		in[k] = d
-	}
-	s := &step.Step{Name: name, Kind: "deb", Version: 1, Settings: struct {
-		Epoch  int64
-		Recipe any
-	}{b.opt.Epoch.Unix(), settings}, Inputs: in}
+// deb returns the step that makes one package; spec says what is in it.
+func (b *Builder) deb(name string, layout []recipe.Operation, artifacts *step.Step, in []recipe.Input, settings any,
+	spec func(deb.Inputs) (deb.Spec, error)) *step.Step {
+	s := &step.Step{Name: name, Kind: "deb", Version: 2, Settings: settings, Inputs: digests(in)}
 	if artifacts != nil {
 		s.Needs = append(s.Needs, artifacts.Out("files"))
 	}
@@ -148,19 +159,15 @@ func (b *Builder) deb(name, overlay string, layout []recipe.Operation, artifacts
 		if err != nil {
 			return err
 		}
-		path := filepath.Join(r.Dir, "deb")
-		f, err := os.Create(path)
+		var res deb.Result
+		err = r.Write("deb", func(w io.Writer) (err error) {
+			res, err = deb.Build(ctx, sp, b.opt.Epoch, w)
+			return err
+		})
 		if err != nil {
 			return err
 		}
-		res, err := deb.Build(ctx, sp, b.opt.Epoch, f)
-		if err := errors.Join(err, f.Close()); err != nil {
-			return err
-		}
-		if err := r.PutFile("deb", path); err != nil {
-			return err
-		}
-		return r.PutJSON("info", debInfo{Result: res})
+		return r.PutJSON("info", res)
 	}
 	return s
 }
@@ -203,12 +210,18 @@ func (b *Builder) artifacts(c *recipe.Component) *step.Step {
 		}}
 }
 
+// known returns the digests that a recipe allows for an artifact.
+func known(a recipe.Artifact) []store.Digest {
+	var out []store.Digest
+	for _, hex := range a.SHA256 {
+		out = append(out, store.Digest("sha256:"+hex))
+	}
+	return out
+}
+
 // want turns a recipe's artifact into what is asked of the sources, the operator's folder first.
 func want(name string, a recipe.Artifact, vendor *file.Folder, mvn *maven.Client, web *http.Client) (source.Want, error) {
-	w := source.Want{Artifact: source.Artifact{Name: name}, Places: []source.Source{vendor}}
-	for _, d := range a.SHA256 {
-		w.Artifact.Known = append(w.Artifact.Known, store.Digest("sha256:"+d))
-	}
+	w := source.Want{Artifact: source.Artifact{Name: name, Known: known(a)}, Places: []source.Source{vendor}}
 	if len(a.SHA256) == 1 {
 		w.Artifact.Digest = w.Artifact.Known[0]
 	}
@@ -236,10 +249,11 @@ func want(name string, a recipe.Artifact, vendor *file.Folder, mvn *maven.Client
 
 // program returns the step that compiles one of forge's own programs from the checkout.
 func (b *Builder) program(name string) *step.Step {
-	if s := b.programs[name]; s != nil {
-		return s
-	}
-	s := &step.Step{Name: "program/" + name, Kind: "go-build", Version: 1, Settings: []string{name, "amd64"},
+	return once(b.programs, "program/"+name, func(called string) *step.Step { return b.compile(called, name) })
+}
+
+func (b *Builder) compile(called, name string) *step.Step {
+	return &step.Step{Name: called, Kind: "go-build", Version: 1, Settings: []string{name, "amd64"},
 		Inputs: sourceInputs(b.opt.Checkout, "go.mod", "go.sum", "cmd/"+name, "builder/node", "builder/cluster", "builder/event"),
 		Run: func(ctx context.Context, r *step.Run) error {
 			out := filepath.Join(r.Dir, name)
@@ -251,8 +265,6 @@ func (b *Builder) program(name string) *step.Step {
 			}
 			return r.PutFile("program", out)
 		}}
-	b.programs[name] = s
-	return s
 }
 
 // sourceInputs digests the files of the checkout below the given paths, tests left out. What can't
@@ -280,22 +292,11 @@ func sourceInputs(checkout string, paths ...string) map[string]store.Digest {
 	return in
 }
 
-func componentInputs(s *recipe.Stack, c *recipe.Component) map[string]store.Digest {
-	in := map[string]store.Digest{}
-	for _, path := range c.Templates() {
-		if b, err := fs.ReadFile(s.FS, path); err == nil {
-			in[path] = store.DigestOf(b)
-		}
+// digests turns what a recipe names into inputs of a step.
+func digests(in []recipe.Input) map[string]store.Digest {
+	out := map[string]store.Digest{}
+	for _, i := range in {
+		out[i.Name] = store.Digest("sha256:" + i.SHA256)
 	}
-	return in
-}
-
-// roleInputs are the versions that a role's package depends on.
-func (b *Builder) roleInputs(r *recipe.Role) map[string]store.Digest {
-	in := map[string]store.Digest{}
-	for _, name := range r.Components {
-		c := b.stack.Components[name]
-		in["version of "+name] = store.DigestOf([]byte(c.PackageName() + " " + c.PackageVersion()))
-	}
-	return in
+	return out
 }

@@ -52,7 +52,7 @@ func (b *Builder) operate(ctx context.Context, r *step.Run, dir string, op recip
 			if strings.HasSuffix(op.To, "/") {
 				dst = filepath.Join(to, f.File)
 			}
-			if err := place(src, dst, mode(op.Mode, 0o644)); err != nil {
+			if err := copyFile(src, dst, mode(op.Mode, 0o644)); err != nil {
 				return err
 			}
 		}
@@ -64,7 +64,7 @@ func (b *Builder) operate(ctx context.Context, r *step.Run, dir string, op recip
 		if err != nil {
 			return err
 		}
-		return place(src, to, mode(op.Mode, 0o755))
+		return copyFile(src, to, mode(op.Mode, 0o755))
 	case op.Link != "":
 		link := filepath.Join(dir, op.Link)
 		return errors.Join(os.MkdirAll(filepath.Dir(link), 0o755), os.Symlink(op.To, link))
@@ -135,8 +135,8 @@ func mode(s string, otherwise os.FileMode) os.FileMode {
 	return otherwise
 }
 
-// place copies a file with a mode, making the folders above it.
-func place(src, dst string, mode os.FileMode) error {
+// copyFile copies a file with a mode, making the folders above it.
+func copyFile(src, dst string, mode os.FileMode) error {
 	if err := os.MkdirAll(filepath.Dir(dst), 0o755); err != nil {
 		return err
 	}

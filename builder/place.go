@@ -12,6 +12,7 @@ import (
 	"github.com/google/renameio/v2"
 
 	"github.com/mesos-forge/forge/builder/archive"
+	"github.com/mesos-forge/forge/builder/deb"
 	"github.com/mesos-forge/forge/builder/image/oci"
 	"github.com/mesos-forge/forge/builder/step"
 	"github.com/mesos-forge/forge/builder/store"
@@ -24,7 +25,7 @@ func (b *Builder) place(ctx context.Context, r role, done map[string]step.Done) 
 	}
 	res := RoleResult{Role: r.name, Image: filepath.Join(r.name, "image")}
 	for _, s := range r.debs {
-		var info debInfo
+		var info deb.Result
 		d := done[s.Name]
 		if err := b.readJSON(d.Outputs["info"].Digest, &info); err != nil {
 			return res, err
@@ -77,7 +78,7 @@ func (b *Builder) placeFile(ctx context.Context, d store.Digest, path string) er
 	if err := os.Remove(tmp); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	if err := place(blob, tmp, 0o644); err != nil {
+	if err := errors.Join(copyFile(blob, tmp, 0o644), syncFile(tmp)); err != nil {
 		os.Remove(tmp)
 		return err
 	}
@@ -89,6 +90,15 @@ func (b *Builder) placeFile(ctx context.Context, d store.Digest, path string) er
 		return err
 	}
 	return renameio.WriteFile(mark, []byte(string(d)+"\n"+store.Signature(fi)), 0o644)
+}
+
+// syncFile makes sure that the file is on the disk before it gets its name.
+func syncFile(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
 }
 
 // placeImage writes the OCI layout, unless the one that is there is whole and the same.

@@ -9,7 +9,6 @@ import (
 	"github.com/mesos-forge/forge/builder/rootfs"
 	"github.com/mesos-forge/forge/builder/sandbox"
 	"github.com/mesos-forge/forge/builder/step"
-	"github.com/mesos-forge/forge/builder/store"
 )
 
 type treeSettings struct {
@@ -48,8 +47,8 @@ func (b *Builder) delta(name string, solve *step.Step, debs []*step.Step, overla
 	for _, s := range debs {
 		needs = append(needs, s.Out("deb"), s.Out("info"))
 	}
-	return &step.Step{Name: "rootfs/" + name, Kind: "rootfs-delta", Version: 1, Memory: 1 << 10,
-		Settings: treeSettings{b.opt.Epoch.Unix(), overlay, run}, Inputs: b.overlayInputs(overlay), Needs: needs,
+	return &step.Step{Name: "rootfs/" + name, Kind: "rootfs-delta", Version: 2, Memory: 1 << 10,
+		Settings: treeSettings{b.opt.Epoch.Unix(), overlay, run}, Inputs: digests(b.stack.OverlayInputs(overlay)), Needs: needs,
 		Run: func(ctx context.Context, r *step.Run) error {
 			pkgs, err := b.packages(ctx, r, solve, debs)
 			if err != nil {
@@ -97,21 +96,4 @@ func (b *Builder) laid(o *recipe.Overlay) rootfs.Overlay {
 		}
 		return rootfs.Attributes{Mode: mode, Skip: name == "overlay.yaml"}, nil
 	}}
-}
-
-// overlayInputs names the files of an overlay as inputs of a step.
-func (b *Builder) overlayInputs(name string) map[string]store.Digest {
-	in := map[string]store.Digest{}
-	if o := b.stack.Overlays[name]; o != nil {
-		addOverlay(in, o)
-	}
-	return in
-}
-
-func addOverlay(in map[string]store.Digest, o *recipe.Overlay) {
-	for _, e := range o.Entries {
-		if e.SHA256 != "" {
-			in["overlays/"+o.Name+e.Path] = store.Digest("sha256:" + e.SHA256)
-		}
-	}
 }

@@ -180,11 +180,9 @@ func (e *execution) make(ctx context.Context, n *node) error {
 		return err
 	}
 	defer unlock()
-	if rec, err := e.stored(key); err != nil || rec != nil && e.expired(n.step, rec) == "" {
-		if err == nil {
-			n.done = Done{Record: *rec, Hit: true}
-		}
-		return err
+	if rec := e.stored(key); rec != nil && e.expired(n.step, rec) == "" {
+		n.done = Done{Record: *rec, Hit: true}
+		return nil
 	}
 	return e.run(ctx, n, key, in)
 }

@@ -83,11 +83,7 @@ func (x *Executor) lookup(s *Step, needed map[string]store.Digest, after []strin
 		return nil, nil, err
 	}
 	if len(after) == 0 {
-		rec, err := x.stored(key)
-		if err != nil {
-			return nil, nil, err
-		}
-		if rec != nil {
+		if rec := x.stored(key); rec != nil {
 			if why := x.expired(s, rec); why != "" {
 				return nil, []string{why}, nil
 			}
@@ -98,28 +94,30 @@ func (x *Executor) lookup(s *Step, needed map[string]store.Digest, after []strin
 	if !ok {
 		return nil, nil, nil
 	}
-	last, err := x.stored(lastKey)
-	if err != nil || last == nil {
-		return nil, nil, err
+	last := x.stored(lastKey)
+	if last == nil {
+		return nil, nil, nil
 	}
 	return nil, differences(last, in, after), nil
 }
 
-func (x *Executor) stored(key store.Digest) (*Record, error) {
+// stored returns the result of a key whose outputs are all there, or nil. An unreadable result is
+// none: the step runs again.
+func (x *Executor) stored(key store.Digest) *Record {
 	b, err := x.Store.Result(key)
 	if err != nil {
-		return nil, nil //nolint:nilerr // an unreadable result is no result: the step runs again
+		return nil
 	}
 	var rec Record
 	if json.Unmarshal(b, &rec) != nil || rec.Key != key {
-		return nil, nil
+		return nil
 	}
 	for _, o := range rec.Outputs {
 		if o.Type == Blob && !x.Store.HasBlob(o.Digest) || o.Type == Tree && !x.Store.HasTree(o.Digest) {
-			return nil, nil
+			return nil
 		}
 	}
-	return &rec, nil
+	return &rec
 }
 
 func (x *Executor) expired(s *Step, rec *Record) string {

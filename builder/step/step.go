@@ -3,9 +3,11 @@ package step
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -159,6 +161,19 @@ func (r *Run) PutFile(name, path string) error {
 	return nil
 }
 
+// Write makes what write writes the output called name.
+func (r *Run) Write(name string, write func(w io.Writer) error) error {
+	path := filepath.Join(r.Dir, "output-"+name)
+	f, err := os.Create(path)
+	if err != nil {
+		return fmt.Errorf("output %s: %w", name, store.Explain(err))
+	}
+	if err := errors.Join(write(f), f.Close()); err != nil {
+		return store.Explain(err)
+	}
+	return r.PutFile(name, path)
+}
+
 // PutTree makes the directory dir, in r.Dir, the output called name.
 func (r *Run) PutTree(ctx context.Context, name, dir string) error {
 	r.Phase("store rename")
@@ -181,11 +196,10 @@ func (r *Run) PutJSON(name string, v any) error {
 	if err != nil {
 		return fmt.Errorf("output %s: %w", name, err)
 	}
-	path := r.Dir + "/" + "output-" + name
-	if err := os.WriteFile(path, append(b, '\n'), 0o644); err != nil {
-		return fmt.Errorf("output %s: %w", name, store.Explain(err))
-	}
-	return r.PutFile(name, path)
+	return r.Write(name, func(w io.Writer) error {
+		_, err := w.Write(append(b, '\n'))
+		return err
+	})
 }
 
 func (r *Run) put(name string, o Output) {

@@ -77,6 +77,25 @@ func (f *forge) plan() map[string]step.Planned {
 	return m
 }
 
+// planNames changes a file, expects that the plan gives the reason for the step, and puts the file back.
+func (f *forge) planNames(what, path, content, name, reason string) {
+	f.t.Helper()
+	before, readErr := os.ReadFile(path)
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(content), 0o644)); err != nil {
+		f.t.Fatal(err)
+	}
+	if p := f.plan()[name]; p.State != step.Miss || !strings.Contains(strings.Join(p.Reasons, "; "), reason) {
+		f.t.Errorf("%s changed: %+v; want a miss that says %q", what, p, reason)
+	}
+	err := os.Remove(path)
+	if readErr == nil {
+		err = os.WriteFile(path, before, 0o644)
+	}
+	if err != nil {
+		f.t.Fatal(err)
+	}
+}
+
 func TestMistakesOnTheCommandLine(t *testing.T) {
 	f := newForge(t)
 	for _, c := range []struct {
@@ -136,6 +155,11 @@ func TestBuild(t *testing.T) {
 			}
 		}
 	}
+	f.planNames("a mode", filepath.Join(f.checkout, "overlays/slave/overlay.yaml"),
+		"summary: x\nfiles:\n  - path: /etc/sysctl.d/60-forge-slave.conf\n    mode: \"0600\"\n",
+		"deb/forge-role-slave", "input overlays/slave/overlay.yaml changed")
+	f.planNames("the operator's package", filepath.Join(f.dir, "vendor", "mesos_1.11.0-2_amd64.deb"), "not read by a plan",
+		"deb/forge-mesos", "setting StandIn changed: false, was true")
 	if changed := f.build(); changed.Roles[0].Digest == first.Roles[0].Digest {
 		t.Error("the image is the same after its overlay changed")
 	}

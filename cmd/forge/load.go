@@ -3,14 +3,12 @@ package main
 import (
 	"fmt"
 	"path/filepath"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/viper"
 
 	"github.com/mesos-forge/forge/builder/event"
 	"github.com/mesos-forge/forge/builder/image/oci"
-	"github.com/mesos-forge/forge/builder/sandbox"
 )
 
 func loadCommand(v *viper.Viper) *cobra.Command {
@@ -39,36 +37,4 @@ func loadCommand(v *viper.Viper) *cobra.Command {
 	cmd.Flags().StringVar(&host, "host", "", "address of the engine (default: DOCKER_HOST, or its usual socket)")
 	cmd.Flags().StringVar(&tag, "tag", "", "name for the image (default forge/ROLE:latest)")
 	return cmd
-}
-
-func doctorCommand() *cobra.Command {
-	return &cobra.Command{Use: "doctor", Short: "Say what this machine lacks, and how to mend it", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			bad := 0
-			for _, f := range sandbox.Doctor(cmd.Context()) {
-				state := "ok"
-				if !f.OK {
-					state, bad = "MISSING", bad+1
-				}
-				fmt.Fprintf(cmd.OutOrStdout(), "%-8s%s: %s\n", state, f.Name, f.Detail)
-				if !f.OK && f.Fix != "" {
-					fmt.Fprintf(cmd.OutOrStdout(), "        mend it with: %s\n", f.Fix)
-				}
-			}
-			if bad > 0 {
-				return fmt.Errorf("%d of what forge needs is missing", bad)
-			}
-			return nil
-		}}
-}
-
-func versionCommand() *cobra.Command {
-	return &cobra.Command{Use: "version", Short: "Print forge's version", Args: cobra.NoArgs,
-		Run: func(cmd *cobra.Command, _ []string) {
-			version := "unknown"
-			if info, ok := debug.ReadBuildInfo(); ok {
-				version = info.Main.Version
-			}
-			fmt.Fprintln(cmd.OutOrStdout(), "forge", version)
-		}}
 }
