@@ -2,11 +2,14 @@ package builder
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/mesos-forge/forge/builder/deb"
+	"github.com/mesos-forge/forge/builder/lock"
 	"github.com/mesos-forge/forge/builder/recipe"
 	"github.com/mesos-forge/forge/builder/rootfs"
 	"github.com/mesos-forge/forge/builder/source/apt"
@@ -14,11 +17,27 @@ import (
 	"github.com/mesos-forge/forge/builder/step"
 )
 
+// solver makes the steps that say which Debian packages a role takes, and remembers them. The first
+// error stays in err.
+type solver struct {
+	*Builder
+	indexes, solves map[string]*step.Step // by suite, by name
+	err             error
+}
+
 // index fetches apt's indexes of a release.
-func (b *Builder) index(suite string, archive recipe.Apt) *step.Step {
+func (s *solver) index(suite string, archive recipe.Apt) *step.Step {
+	index := s.once("index/"+suite, func(string) *step.Step { return s.fetchIndex(suite, archive) })
+	s.indexes[suite] = index
+	return index
+}
+
+const indexKind = "apt-index"
+
+func (b *Builder) fetchIndex(suite string, archive recipe.Apt) *step.Step {
 	set := struct{ Suite, Arch, Components, Keyring, Mirror string }{
 		suite, "amd64", fmt.Sprint(archive.Components), archive.Keyring, archive.Mirror}
-	return &step.Step{Name: "index/" + set.Suite, Kind: "apt-index", Version: 1, Settings: set, MaxAge: maxIndexAge,
+	return &step.Step{Name: "index/" + set.Suite, Kind: indexKind, Version: 2, Settings: set, MaxAge: b.opt.MaxIndexAge,
 		Run: func(ctx context.Context, r *step.Run) error {
 			c := &apt.Client{Temp: r.Dir, Sink: r.Sink}
 			mirror, err := b.mirror(ctx, c)
@@ -26,15 +45,19 @@ func (b *Builder) index(suite string, archive recipe.Apt) *step.Step {
 				return err
 			}
 			dir := filepath.Join(r.Dir, "lists")
-			if _, err := c.Update(ctx, mirror.Archives(set.Suite, archive.Components...), set.Arch, dir); err != nil {
+			snapshot, err := c.Update(ctx, mirror.Archives(set.Suite, archive.Components...), set.Arch, dir)
+			if err != nil {
 				return err
 			}
-			return r.PutTree(ctx, "lists", dir)
+			return errors.Join(r.PutTree(ctx, "lists", dir), r.PutJSON("suites", lockedSuites(snapshot)))
 		}}
 }
 
 // mirror returns where Debian's archives are. Finding that out asks the host's apt, so it is done once.
 func (b *Builder) mirror(ctx context.Context, c *apt.Client) (apt.Mirror, error) {
+	if b.opt.Mirror.Main != "" {
+		return b.opt.Mirror, nil
+	}
 	if b.stack.Apt.Mirror != "" {
 		return apt.Mirror{Main: b.stack.Apt.Mirror, Keyring: b.stack.Apt.Keyring}, nil
 	}
@@ -46,8 +69,32 @@ func (b *Builder) mirror(ctx context.Context, c *apt.Client) (apt.Mirror, error)
 	return m, b.host.err
 }
 
-// solve asks apt what a layer takes beyond the layers below it, and fetches that.
-func (b *Builder) solve(name string, index *step.Step, install []string, essential bool, below, debs []*step.Step) *step.Step {
+func lockedSuites(s *apt.Snapshot) []lock.Suite {
+	out := []lock.Suite{}
+	for _, u := range s.Suites {
+		out = append(out, lock.Suite{Archive: u.Archive, Name: u.Name, Codename: u.Codename, Version: u.Version,
+			Date: u.Date, SHA256: u.Digest.Hex()})
+	}
+	return out
+}
+
+// solve says what a layer takes beyond the layers below it, and fetches that.
+func (s *solver) solve(name string, index *step.Step, install []string, essential bool, below, debs []*step.Step) *step.Step {
+	s.solves[name] = s.once("solve/"+name, func(string) *step.Step {
+		if !s.pins.only {
+			return s.ask(name, index, install, essential, below, debs)
+		}
+		locked, err := s.locked(name)
+		if err != nil && s.err == nil {
+			s.err = err
+		}
+		return locked
+	})
+	return s.solves[name]
+}
+
+// ask asks apt.
+func (b *Builder) ask(name string, index *step.Step, install []string, essential bool, below, debs []*step.Step) *step.Step {
 	needs := []step.Ref{index.Out("lists")}
 	for _, s := range below {
 		needs = append(needs, s.Out("packages"))
@@ -59,7 +106,7 @@ func (b *Builder) solve(name string, index *step.Step, install []string, essenti
 		Install   []string
 		Essential bool
 	}{install, essential}
-	return &step.Step{Name: "solve/" + name, Kind: "apt-solve", Version: 1, Settings: set, Needs: needs,
+	return &step.Step{Name: "solve/" + name, Kind: "apt-solve", Version: 2, Settings: set, Needs: needs,
 		Run: func(ctx context.Context, r *step.Run) error {
 			lists, err := r.Tree(ctx, index.Out("lists"))
 			if err != nil {
@@ -83,11 +130,10 @@ func (b *Builder) solve(name string, index *step.Step, install []string, essenti
 			if err != nil {
 				return err
 			}
+			// forge's own are no packages from outside: later steps take them from the steps that make them.
+			pkgs = slices.DeleteFunc(pkgs, func(p apt.Package) bool { return p.Local != "" })
 			for i := range pkgs {
-				pkgs[i].Local = filepath.Base(pkgs[i].Local) // the folder it lay in is gone after this run
-				if pkgs[i].Local == "." {
-					pkgs[i].Local = ""
-				}
+				pkgs[i] = debPackage(lockedDeb(pkgs[i]))
 			}
 			if err := b.fetch(ctx, r, c, pkgs); err != nil {
 				return err
@@ -104,11 +150,7 @@ func status(ctx context.Context, r *step.Run, c *apt.Client, snapshot *apt.Snaps
 		if err := r.JSON(s.Out("packages"), &pkgs); err != nil {
 			return "", err
 		}
-		for _, p := range pkgs {
-			if p.Local == "" { // our own packages are in no index; nothing above depends on them
-				all = append(all, p)
-			}
-		}
+		all = append(all, pkgs...) // without our own: they are in no index, and nothing above depends on them
 	}
 	name := filepath.Join(r.Dir, "status")
 	f, err := os.Create(name)
@@ -167,23 +209,17 @@ func (b *Builder) packages(ctx context.Context, r *step.Run, solve *step.Step, d
 	if err := b.fetch(ctx, r, &apt.Client{Temp: r.Dir, Sink: r.Sink}, pkgs); err != nil {
 		return nil, err
 	}
-	local := map[string]string{}
-	paths, err := localDebs(r, debs)
-	if err != nil {
-		return nil, err
-	}
-	for _, p := range paths {
-		local[filepath.Base(p)] = p
-	}
 	var out []rootfs.Package
 	for _, p := range pkgs {
-		path := local[p.Local]
-		if p.Local == "" {
-			if path, err = b.store.BlobPath(p.Digest); err != nil {
-				return nil, fmt.Errorf("package %s: %w", p, err)
-			}
+		path, err := b.store.BlobPath(p.Digest)
+		if err != nil {
+			return nil, fmt.Errorf("package %s: %w", p, err)
 		}
 		out = append(out, rootfs.Package{Name: p.Name, Version: p.Version, Arch: p.Architecture, Path: path, Auto: p.Auto})
 	}
-	return out, nil
+	paths, err := localDebs(r, debs)
+	for _, path := range paths {
+		out = append(out, rootfs.Package{Path: path})
+	}
+	return out, err
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/mesos-forge/forge/builder/event"
+	"github.com/mesos-forge/forge/builder/image/disk"
 	"github.com/mesos-forge/forge/builder/recipe"
 	"github.com/mesos-forge/forge/builder/source/apt"
 	"github.com/mesos-forge/forge/builder/step"
@@ -29,21 +30,32 @@ type Options struct {
 	Jobs     int    // steps at a time; 0: the number of processors
 	Refresh  bool   // fetch apt's indexes anew
 	Offline  bool   // use stored indexes of any age
-	Epoch    time.Time
 	Sink     event.Sink
-}
 
-// maxIndexAge is how long apt's indexes are used again.
-const maxIndexAge = 24 * time.Hour
+	Lock   string // the lock to build from, and from nothing else; "": the stack's own
+	Locked bool   // build from nothing but the stack's own lock
+	// Epoch is the time of everything in the results (SOURCE_DATE_EPOCH); zero: the lock's date.
+	Epoch time.Time
+
+	// Mirror is where Debian's archives are; without Main the host's own apt entries say it.
+	Mirror      apt.Mirror
+	MaxIndexAge time.Duration // how long apt's indexes are used again; 0: 24 hours
+
+	Formats  []disk.Format // of the disks; empty: qcow2
+	DiskSize int64         // bytes of a disk; 0: what the stack says
+
+	locking bool // a lock is made, see Lock
+}
 
 // Builder holds what the steps of one build share.
 type Builder struct {
 	opt   Options
 	stack *recipe.Stack
+	pins  pins
 	store *store.Store
 	exec  *step.Executor
 
-	layers, programs map[string]*step.Step // made so far, by name: roles share them
+	made map[string]*step.Step // steps of the graph so far, by name: roles share them
 
 	host struct {
 		sync.Once
@@ -61,14 +73,27 @@ func New(opt Options) (*Builder, error) {
 	if len(opt.Roles) == 0 {
 		opt.Roles = slices.Sorted(maps.Keys(stack.Roles))
 	}
-	st, err := store.Open(opt.Store)
+	p, err := readPins(opt)
 	if err != nil {
 		return nil, err
+	}
+	if opt.Epoch.IsZero() {
+		opt.Epoch = p.date()
 	}
 	if opt.Jobs == 0 {
 		opt.Jobs = runtime.NumCPU()
 	}
-	return &Builder{opt: opt, stack: stack, store: st, exec: &step.Executor{
+	if opt.MaxIndexAge == 0 {
+		opt.MaxIndexAge = 24 * time.Hour
+	}
+	if len(opt.Formats) == 0 {
+		opt.Formats = []disk.Format{disk.QCOW2}
+	}
+	st, err := store.Open(opt.Store)
+	if err != nil {
+		return nil, err
+	}
+	return &Builder{opt: opt, stack: stack, pins: p, store: st, exec: &step.Executor{
 		Store: st, Sink: opt.Sink, Jobs: int64(opt.Jobs), Memory: 8 << 10, Refresh: opt.Refresh, Offline: opt.Offline}}, nil
 }
 
@@ -80,7 +105,13 @@ type role struct {
 	name  string
 	debs  []*step.Step
 	image *step.Step
-	disk  *step.Step
+	disks map[disk.Format]*step.Step
+	lock  *step.Step
+}
+
+// everything is what a build makes of a role.
+func everything(r role) []*step.Step {
+	return append([]*step.Step{r.image, r.lock}, slices.Collect(maps.Values(r.disks))...)
 }
 
 // graph is the whole pipeline:
@@ -89,39 +120,67 @@ type role struct {
 //	programs, sources -> debs -> solve -> role -> layer -----> image
 //	                                      |-> container -> layer /
 //	                           tools ----- \-> boot -> disk
-func (b *Builder) graph() (*step.Graph, []role, error) {
-	b.layers, b.programs = map[string]*step.Step{}, map[string]*step.Step{}
-	index := b.index(b.stack.Distribution.Suite, b.stack.Apt)
-	solveBase := b.solve("base", index, b.stack.Rootfs.Packages, true, nil, nil)
-	base := b.base("base", solveBase)
-	tools := b.tools()
-	debs := map[string]*step.Step{}
+//
+// targets says what of each role is asked for.
+func (b *Builder) graph(targets func(role) []*step.Step) (*step.Graph, []role, error) {
+	b.made = map[string]*step.Step{}
 	var roles []role
-	var targets []*step.Step
+	var wanted []*step.Step
 	for _, name := range b.opt.Roles {
 		r, err := b.stack.Role(name)
 		if err != nil {
 			return nil, nil, err
 		}
-		chain := role{name: name, debs: b.debs(r, debs)}
-		solveRole := b.solve("role/"+name, index, r.Packages, false, []*step.Step{solveBase}, chain.debs)
-		delta := b.delta("role/"+name, solveRole, chain.debs, b.stack.Rootfs.Overlay, nil, base)
-		solveContainer := b.solve("container/"+name, index, b.stack.Container.Packages, false, []*step.Step{solveBase, solveRole}, nil)
-		container := b.delta("container/"+name, solveContainer, nil, b.stack.Container.Overlay, nil, delta, base)
-		chain.image = b.image(r, b.layer(base, false), b.layer(delta, true), b.layer(container, true))
-		solveBoot := b.solve("boot/"+name, index, slices.Concat(b.stack.Boot.KernelPackages(), b.stack.Boot.Packages), false, []*step.Step{solveBase, solveRole}, nil)
-		boot := b.delta("boot/"+name, solveBoot, nil, b.stack.Boot.Overlay, bootUnits, delta, base)
-		chain.disk = b.disk(name, tools, boot, delta, base)
+		chain, err := b.chain(r)
+		if err != nil {
+			return nil, nil, fmt.Errorf("role %s: %w", name, err)
+		}
 		roles = append(roles, chain)
-		targets = append(targets, chain.image, chain.disk)
+		wanted = append(wanted, targets(chain)...)
 	}
-	g, err := step.NewGraph(targets...)
+	g, err := step.NewGraph(wanted...)
 	return g, roles, err
+}
+
+// once returns the step of that name, making it at the first call.
+func (b *Builder) once(name string, make func(name string) *step.Step) *step.Step {
+	if b.made[name] == nil {
+		b.made[name] = make(name)
+	}
+	return b.made[name]
+}
+
+// chain returns the steps of one role.
+func (b *Builder) chain(r *recipe.Role) (role, error) {
+	for _, name := range r.Components {
+		if err := b.pins.check(b.stack.Components[name]); err != nil {
+			return role{}, err
+		}
+	}
+	s := &solver{Builder: b, solves: map[string]*step.Step{}, indexes: map[string]*step.Step{}}
+	index, toolsIndex := s.index(b.stack.Distribution.Suite, b.stack.Apt), s.index(b.stack.Tools.Distribution.Suite, b.stack.Tools.Apt)
+	chain := role{name: r.Name, debs: b.debs(r)}
+	solveBase := s.solve("base", index, b.stack.Rootfs.Packages, true, nil, nil)
+	solveRole := s.solve("role/"+r.Name, index, r.Packages, false, []*step.Step{solveBase}, chain.debs)
+	solveContainer := s.solve("container/"+r.Name, index, b.stack.Container.Packages, false, []*step.Step{solveBase, solveRole}, nil)
+	solveBoot := s.solve("boot/"+r.Name, index, slices.Concat(b.stack.Boot.KernelPackages(), b.stack.Boot.Packages), false, []*step.Step{solveBase, solveRole}, nil)
+	solveTools := s.solve("tools", toolsIndex, b.stack.Tools.Image, true, nil, nil)
+	if s.err != nil {
+		return role{}, s.err
+	}
+	base, tools := b.base("base", solveBase), b.base("tools", solveTools)
+	delta := b.delta("role/"+r.Name, solveRole, chain.debs, b.stack.Rootfs.Overlay, nil, base)
+	container := b.delta("container/"+r.Name, solveContainer, nil, b.stack.Container.Overlay, nil, delta, base)
+	chain.image = b.image(r, b.layer(base, false), b.layer(delta, true), b.layer(container, true))
+	boot := b.delta("boot/"+r.Name, solveBoot, nil, b.stack.Boot.Overlay, bootUnits, delta, base)
+	chain.disks = b.disks(r.Name, tools, boot, delta, base)
+	chain.lock = b.roleLock(r, chain.debs, s.indexes, s.solves)
+	return chain, nil
 }
 
 // Plan tells what Build would do, without doing it.
 func (b *Builder) Plan() ([]step.Planned, error) {
-	g, _, err := b.graph()
+	g, _, err := b.graph(everything)
 	if err != nil {
 		return nil, err
 	}
@@ -133,6 +192,8 @@ type Result struct {
 	Roles []RoleResult `json:"roles"`
 	Ran   int          `json:"ran"`  // steps
 	Hits  int          `json:"hits"` // steps whose stored result was used
+	// IndexAge is how old the oldest of apt's indexes was that packages were taken from; 0 for a build from a lock.
+	IndexAge time.Duration `json:"index_age_ns,omitempty"`
 }
 
 // RoleResult is what was made for one role; paths are below Options.Out.
@@ -141,13 +202,14 @@ type RoleResult struct {
 	Debs     []string `json:"debs"`
 	Image    string   `json:"image"`  // folder of the OCI layout
 	Digest   string   `json:"digest"` // of the image's manifest
-	Disk     string   `json:"disk"`   // qcow2
+	Disks    []string `json:"disks"`
+	Lock     string   `json:"lock"` // what exactly went in
 	StandIns []string `json:"standins,omitempty"`
 }
 
 // Build makes everything and places it in the output folder.
 func (b *Builder) Build(ctx context.Context) (*Result, error) {
-	g, roles, err := b.graph()
+	g, roles, err := b.graph(everything)
 	if err != nil {
 		return nil, err
 	}
@@ -155,8 +217,16 @@ func (b *Builder) Build(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, r := range roles {
+		if err := b.conflicts(r, done); err != nil {
+			return nil, fmt.Errorf("role %s: %w", r.name, err)
+		}
+	}
 	res := &Result{}
 	for _, d := range done {
+		if d.Kind == indexKind {
+			res.IndexAge = max(res.IndexAge, time.Since(d.Started))
+		}
 		if d.Hit {
 			res.Hits++
 		} else {

@@ -22,14 +22,13 @@ import (
 
 // debSettings are what goes into a package besides the recipe and the files of the checkout.
 type debSettings struct {
-	Epoch      int64
 	Maintainer string
 	StandIn    bool     // the manifest says that a stand-in takes the upstream package's place
 	Packages   []string // "NAME VERSION" of the package and of those that it depends on exactly
 }
 
 func (b *Builder) debSettings(standIn bool, self string, components []string) debSettings {
-	set := debSettings{Epoch: b.opt.Epoch.Unix(), Maintainer: b.stack.Maintainer, StandIn: standIn, Packages: []string{self}}
+	set := debSettings{Maintainer: b.stack.Maintainer, StandIn: standIn, Packages: []string{self}}
 	for _, name := range components {
 		c := b.stack.Components[name]
 		set.Packages = append(set.Packages, c.PackageName()+" "+c.PackageVersion())
@@ -37,34 +36,27 @@ func (b *Builder) debSettings(standIn bool, self string, components []string) de
 	return set
 }
 
-// debs returns the steps that make the packages of a role; those that roles share are in made.
-func (b *Builder) debs(r *recipe.Role, made map[string]*step.Step) []*step.Step {
+// debs returns the steps that make the packages of a role.
+func (b *Builder) debs(r *recipe.Role) []*step.Step {
 	var out []*step.Step
 	for _, name := range r.Components {
 		c := b.stack.Components[name]
 		if c.Upstream != nil {
-			out = append(out, once(made, "deb/"+c.Upstream.Package, func(step string) *step.Step { return b.upstream(step, c) }))
+			out = append(out, b.once("deb/"+c.Upstream.Package, func(step string) *step.Step { return b.upstream(step, c) }))
 		}
 		if c.PackageName() != "" {
-			out = append(out, once(made, "deb/"+c.PackageName(), func(step string) *step.Step {
+			out = append(out, b.once("deb/"+c.PackageName(), func(step string) *step.Step {
 				set := b.debSettings(b.standsIn(c), c.PackageName()+" "+c.PackageVersion(), c.Requires)
 				return b.deb(step, c.Layout, b.artifacts(c), b.stack.ComponentInputs(c.Name), set,
 					func(in deb.Inputs) (deb.Spec, error) { return deb.ForComponent(in, c, b.standsIn(c)) })
 			}))
 		}
 	}
-	return append(out, once(made, "deb/"+r.PackageName(), func(step string) *step.Step {
+	return append(out, b.once("deb/"+r.PackageName(), func(step string) *step.Step {
 		set := b.debSettings(false, r.PackageName()+" "+b.stack.RoleVersion(r), r.Components)
 		return b.deb(step, nil, nil, b.stack.RoleInputs(r.Name), set,
 			func(in deb.Inputs) (deb.Spec, error) { return deb.ForRole(in, r) })
 	}))
-}
-
-func once(made map[string]*step.Step, name string, make func(string) *step.Step) *step.Step {
-	if made[name] == nil {
-		made[name] = make(name)
-	}
-	return made[name]
 }
 
 // standsIn tells whether a stand-in takes the place of the component's upstream package: the
@@ -136,7 +128,7 @@ func (b *Builder) operatorDeb(name string, c *recipe.Component, path string) *st
 // deb returns the step that makes one package; spec says what is in it.
 func (b *Builder) deb(name string, layout []recipe.Operation, artifacts *step.Step, in []recipe.Input, settings any,
 	spec func(deb.Inputs) (deb.Spec, error)) *step.Step {
-	s := &step.Step{Name: name, Kind: "deb", Version: 2, Settings: settings, Inputs: digests(in)}
+	s := &step.Step{Name: name, Kind: "deb", Version: 3, Settings: settings, Inputs: digests(in)}
 	if artifacts != nil {
 		s.Needs = append(s.Needs, artifacts.Out("files"))
 	}
@@ -159,9 +151,13 @@ func (b *Builder) deb(name string, layout []recipe.Operation, artifacts *step.St
 		if err != nil {
 			return err
 		}
+		date, err := sp.Date()
+		if err != nil {
+			return err
+		}
 		var res deb.Result
 		err = r.Write("deb", func(w io.Writer) (err error) {
-			res, err = deb.Build(ctx, sp, b.opt.Epoch, w)
+			res, err = deb.Build(ctx, sp, date, w)
 			return err
 		})
 		if err != nil {
@@ -176,6 +172,7 @@ func (b *Builder) deb(name string, layout []recipe.Operation, artifacts *step.St
 type fetched struct {
 	File   string
 	Digest store.Digest
+	Size   int64 // bytes
 }
 
 // artifacts returns the step that fetches what a component is made of, or nil.
@@ -183,7 +180,11 @@ func (b *Builder) artifacts(c *recipe.Component) *step.Step {
 	if len(c.Artifacts) == 0 || c.Upstream != nil && len(c.Artifacts) == 1 {
 		return nil
 	}
-	return &step.Step{Name: "sources/" + c.Name, Kind: "sources", Version: 1, Settings: c.Artifacts,
+	return b.once("sources/"+c.Name, func(name string) *step.Step { return b.fetchArtifacts(name, c) })
+}
+
+func (b *Builder) fetchArtifacts(name string, c *recipe.Component) *step.Step {
+	return &step.Step{Name: name, Kind: "sources", Version: 2, Settings: c.Artifacts, Inputs: b.pins.inputs(c),
 		Run: func(ctx context.Context, r *step.Run) error {
 			vendor := file.Open(b.opt.Vendor)
 			defer vendor.Close()
@@ -191,12 +192,18 @@ func (b *Builder) artifacts(c *recipe.Component) *step.Step {
 			web := http.New(http.Options{Sink: r.Sink})
 			var names []string
 			var wants []source.Want
-			for name, a := range c.Artifacts {
-				w, err := want(c.Name+"/"+name, a, vendor, mvn, web)
+			for artifact, a := range c.Artifacts {
+				if c.Upstream != nil && c.Upstream.Artifact == artifact {
+					continue // a package of its own
+				}
+				w, err := want(c.Name+"/"+artifact, a, vendor, mvn, web)
 				if err != nil {
 					return err
 				}
-				names, wants = append(names, name), append(wants, w)
+				if line, ok := b.pins.artifact(w.Artifact.Name, a); ok {
+					w.Artifact.Digest, w.Artifact.Size = sha256Digest(line.SHA256), line.Size
+				}
+				names, wants = append(names, artifact), append(wants, w)
 			}
 			results, err := source.FetchAll(ctx, wants, b.store, b.opt.Jobs, r.Sink)
 			if err != nil {
@@ -204,7 +211,15 @@ func (b *Builder) artifacts(c *recipe.Component) *step.Step {
 			}
 			files := map[string]fetched{}
 			for i, res := range results {
-				files[names[i]] = fetched{res.File, res.Digest}
+				path, err := b.store.BlobPath(res.Digest)
+				if err != nil {
+					return err
+				}
+				info, err := os.Stat(path)
+				if err != nil {
+					return err
+				}
+				files[names[i]] = fetched{res.File, res.Digest, info.Size()}
 			}
 			return r.PutJSON("files", files)
 		}}
@@ -249,7 +264,7 @@ func want(name string, a recipe.Artifact, vendor *file.Folder, mvn *maven.Client
 
 // program returns the step that compiles one of forge's own programs from the checkout.
 func (b *Builder) program(name string) *step.Step {
-	return once(b.programs, "program/"+name, func(called string) *step.Step { return b.compile(called, name) })
+	return b.once("program/"+name, func(called string) *step.Step { return b.compile(called, name) })
 }
 
 func (b *Builder) compile(called, name string) *step.Step {

@@ -21,11 +21,49 @@ var bootUnits = [][]string{
 	{"systemctl", "mask", "systemd-networkd-wait-online.service", "apt-daily.timer", "apt-daily-upgrade.timer", "e2scrub_all.timer", "e2scrub_reap.service"},
 }
 
-// tools makes the tree with the programs that make disks.
-func (b *Builder) tools() *step.Step {
-	t := b.stack.Tools
-	return b.base("tools", b.solve("tools", b.index(t.Distribution.Suite, t.Apt), t.Image, true, nil, nil))
+// disks makes a role's disk in each format that is asked for: qcow2 first, the others of it.
+func (b *Builder) disks(role string, tools *step.Step, trees ...*step.Step) map[disk.Format]*step.Step {
+	out := map[disk.Format]*step.Step{}
+	first := b.disk(role, tools, trees...)
+	for _, format := range b.opt.Formats {
+		out[format] = first
+		if format != disk.QCOW2 {
+			out[format] = b.convert(role, format, tools, first)
+		}
+	}
+	return out
 }
+
+// convert makes the disk of a qcow2 in another format.
+func (b *Builder) convert(role string, format disk.Format, tools, qcow2 *step.Step) *step.Step {
+	set := struct {
+		Epoch  int64
+		Seed   string
+		Format disk.Format
+	}{b.opt.Epoch.Unix(), b.diskSeed(role), format}
+	return &step.Step{Name: "disk/" + role + "/" + string(format), Kind: "disk-convert", Version: 1, Memory: 1 << 10, Settings: set,
+		Needs: []step.Ref{tools.Out("tree"), qcow2.Out("disk")},
+		Run: func(ctx context.Context, r *step.Run) error {
+			toolsDir, err := r.Tree(ctx, tools.Out("tree"))
+			if err != nil {
+				return err
+			}
+			source, err := r.Blob(qcow2.Out("disk"))
+			if err != nil {
+				return err
+			}
+			out := filepath.Join(r.Dir, "disk")
+			err = disk.Convert(ctx, disk.Conversion{Tools: toolsDir, Source: source, SourceFormat: disk.QCOW2, Output: out,
+				Format: format, Seed: set.Seed, Epoch: b.opt.Epoch, Events: r.Sink})
+			if err != nil {
+				return err
+			}
+			return r.PutFile("disk", out)
+		}}
+}
+
+// diskSeed is what the identifiers of a role's disk are derived from.
+func (b *Builder) diskSeed(role string) string { return b.stack.Name + "/" + role }
 
 type diskSettings struct {
 	Epoch    int64
@@ -38,7 +76,10 @@ type diskSettings struct {
 // disk makes the bootable disk of the merged trees, the topmost first.
 func (b *Builder) disk(role string, tools *step.Step, trees ...*step.Step) *step.Step {
 	boot := b.stack.Boot
-	set := diskSettings{b.opt.Epoch.Unix(), b.stack.Name + "/" + role, boot.Cmdline, int64(boot.Disk.SizeMiB) << 20, boot.Disk.Ext4Features}
+	set := diskSettings{b.opt.Epoch.Unix(), b.diskSeed(role), boot.Cmdline, int64(boot.Disk.SizeMiB) << 20, boot.Disk.Ext4Features}
+	if b.opt.DiskSize > 0 {
+		set.Size = b.opt.DiskSize
+	}
 	needs := []step.Ref{tools.Out("tree")}
 	for _, t := range trees {
 		needs = append(needs, t.Out("tree"))

@@ -14,7 +14,7 @@ import (
 
 // layer compresses a tree as a layer of an image.
 func (b *Builder) layer(tree *step.Step, delta bool) *step.Step {
-	return once(b.layers, "layer/"+strings.TrimPrefix(tree.Name, "rootfs/"), func(name string) *step.Step {
+	return b.once("layer/"+strings.TrimPrefix(tree.Name, "rootfs/"), func(name string) *step.Step {
 		return &step.Step{Name: name, Kind: "oci-layer", Version: 2, Needs: []step.Ref{tree.Out("tree")},
 			Settings: layerSettings{b.opt.Epoch.Unix(), delta},
 			Run: func(ctx context.Context, r *step.Run) error {

@@ -43,8 +43,18 @@ func (b *Builder) place(ctx context.Context, r role, done map[string]step.Done) 
 	if err != nil {
 		return res, err
 	}
-	res.Digest, res.Disk = digest, filepath.Join(r.name, "disk.qcow2")
-	return res, b.placeFile(ctx, done[r.disk.Name].Outputs["disk"].Digest, filepath.Join(b.opt.Out, res.Disk))
+	res.Digest, res.Lock = digest, filepath.Join(r.name, lockFile)
+	if err := b.placeFile(ctx, done[r.lock.Name].Outputs["lock"].Digest, filepath.Join(b.opt.Out, res.Lock)); err != nil {
+		return res, err
+	}
+	for _, format := range b.opt.Formats {
+		rel := filepath.Join(r.name, "disk."+string(format))
+		if err := b.placeFile(ctx, done[r.disks[format].Name].Outputs["disk"].Digest, filepath.Join(b.opt.Out, rel)); err != nil {
+			return res, err
+		}
+		res.Disks = append(res.Disks, rel)
+	}
+	return res, nil
 }
 
 func (b *Builder) readJSON(d store.Digest, v any) error {

@@ -19,7 +19,11 @@ type treeSettings struct {
 
 // base makes a tree from nothing: the one that every role of the stack stands on, or tools.
 func (b *Builder) base(name string, solve *step.Step) *step.Step {
-	return &step.Step{Name: "rootfs/" + name, Kind: "rootfs-base", Version: 1, Memory: 1 << 10,
+	return b.once("rootfs/"+name, func(name string) *step.Step { return b.makeBase(name, solve) })
+}
+
+func (b *Builder) makeBase(name string, solve *step.Step) *step.Step {
+	return &step.Step{Name: name, Kind: "rootfs-base", Version: 1, Memory: 1 << 10,
 		Settings: treeSettings{Epoch: b.opt.Epoch.Unix()}, Needs: []step.Ref{solve.Out("packages")},
 		Run: func(ctx context.Context, r *step.Run) error {
 			pkgs, err := b.packages(ctx, r, solve, nil)

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/goreleaser/nfpm/v2"
 
@@ -52,6 +53,19 @@ type Spec struct {
 
 	// TempDir holds the compressed data while it grows; "" is the system's.
 	TempDir string
+}
+
+// Date is the time that everything in the package should have: that of its newest changelog entry,
+// as dpkg-buildpackage does it. So the bytes of a version depend on its content alone.
+func (s *Spec) Date() (time.Time, error) {
+	if len(s.Changelog) == 0 {
+		return time.Time{}, fmt.Errorf("package %s has no changelog", s.Info.Name)
+	}
+	t, err := time.Parse(time.DateOnly, s.Changelog[0].Date)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("package %s: date of the newest changelog entry: %w", s.Info.Name, err)
+	}
+	return t, nil
 }
 
 // Entry is one file, directory or link of a package.

@@ -94,6 +94,9 @@ func (a Artifact) wrong() string {
 func (d Deb) wrong() string {
 	return firstOf(
 		badPackage(d.Name, d.Version, d.Arch),
+		unless(d.Source == "" || nameRE.MatchString(d.Source) && !strings.Contains(d.Source, "/"), "%s: source %q", d.Name, d.Source),
+		unless(d.SourceVersion == "" || versionRE.MatchString(d.SourceVersion), "%s: source version %q", d.Name, d.SourceVersion),
+		unless(textRE.MatchString(d.Home), "%s: home is not plain text", d.Name),
 		unless(d.Size > 0, "%s: size %d", d.Name, d.Size),
 		unless(poolRE.MatchString(d.Filename) && path.Clean(d.Filename) == d.Filename && !strings.HasPrefix(d.Filename, "../"),
 			"%s: filename %q is not a path below an archive", d.Name, d.Filename),

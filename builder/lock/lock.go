@@ -55,13 +55,17 @@ type Deb struct {
 	Name    string `yaml:"name"`
 	Version string `yaml:"version"`
 	Arch    string `yaml:"arch"` // "amd64", "all"
-	Size    int64  `yaml:"size"` // bytes
-	SHA256  string `yaml:"sha256"`
+	// Source and SourceVersion are those of the source package where they aren't the package's own.
+	Source        string `yaml:"source,omitempty"`
+	SourceVersion string `yaml:"source_version,omitempty"`
+	Size          int64  `yaml:"size"` // bytes
+	SHA256        string `yaml:"sha256"`
 	// Filename is the path below the archive: pool/main/h/hello/hello_2.10-3_amd64.deb.
 	Filename string `yaml:"filename"`
 	Archive  string `yaml:"archive,omitempty"`
 	// Auto tells that it is there only because another package needs it.
-	Auto bool `yaml:"auto,omitempty"`
+	Auto bool   `yaml:"auto,omitempty"`
+	Home string `yaml:"home,omitempty"` // the upstream's home page
 }
 
 // Package is a .deb that forge made.

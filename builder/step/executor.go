@@ -126,6 +126,10 @@ func (e *execution) bring(ctx context.Context, n *node) error {
 	}
 	if rec != nil {
 		n.done = Done{Record: *rec, Hit: true}
+		if last, ok := e.Store.Last(n.step.Name); !ok || last != rec.Key {
+			// Only for the words of a later plan: a full disk must not stop a build that has nothing to do.
+			_ = e.Store.SetLast(n.step.Name, rec.Key)
+		}
 		e.Sink.Emit(event.Event{Time: time.Now(), Kind: event.StepHit, Step: n.step.Name})
 		return nil
 	}

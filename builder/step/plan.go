@@ -135,9 +135,12 @@ func (x *Executor) expired(s *Step, rec *Record) string {
 
 // differences lists in words what is not as it was in the last run.
 func differences(last *Record, in ingredients, after []string) []string {
+	if last.Kind != in.Kind { // all else differs with it
+		return []string{fmt.Sprintf("the step itself: %s, was %s", in.Kind, last.Kind)}
+	}
 	var out []string
-	if last.Kind != in.Kind || last.Version != in.Version {
-		out = append(out, fmt.Sprintf("the step itself: %s version %d, was %s version %d", in.Kind, in.Version, last.Kind, last.Version))
+	if last.Version != in.Version {
+		out = append(out, fmt.Sprintf("the step itself: %s version %d, was version %d", in.Kind, in.Version, last.Version))
 	}
 	out = append(out, settingsDifferences(last.Settings, in.Settings)...)
 	pending := map[string]bool{}

@@ -196,8 +196,13 @@ func (r *Run) PutJSON(name string, v any) error {
 	if err != nil {
 		return fmt.Errorf("output %s: %w", name, err)
 	}
+	return r.PutBytes(name, append(b, '\n'))
+}
+
+// PutBytes makes b the output called name.
+func (r *Run) PutBytes(name string, b []byte) error {
 	return r.Write(name, func(w io.Writer) error {
-		_, err := w.Write(append(b, '\n'))
+		_, err := w.Write(b)
 		return err
 	})
 }

@@ -16,14 +16,16 @@ func (s *Store) Result(key Digest) ([]byte, error) {
 
 // PutResult stores the result of a key and remembers the key as the last one of name.
 func (s *Store) PutResult(name string, key Digest, b []byte) error {
-	err := errors.Join(
-		renameio.WriteFile(s.path("results", key.Hex()), b, 0o644),
-		renameio.WriteFile(s.path("last", fileName(name)), []byte(key), 0o644),
-	)
+	err := errors.Join(renameio.WriteFile(s.path("results", key.Hex()), b, 0o644), s.SetLast(name, key))
 	if err != nil {
 		return fmt.Errorf("store: result of %s: %w", name, Explain(err))
 	}
 	return nil
+}
+
+// SetLast remembers the key as the last one of name.
+func (s *Store) SetLast(name string, key Digest) error {
+	return renameio.WriteFile(s.path("last", fileName(name)), []byte(key), 0o644)
 }
 
 // DropResult forgets the result of a key, whose outputs turned out to be damaged.
@@ -35,7 +37,7 @@ func (s *Store) DropResult(key Digest) error {
 	return err
 }
 
-// Last returns the key that a step of that name had when it ran last.
+// Last returns the key that a step of that name had in the last build.
 func (s *Store) Last(name string) (Digest, bool) {
 	b, err := os.ReadFile(s.path("last", fileName(name)))
 	if err != nil {

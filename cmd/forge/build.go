@@ -14,7 +14,7 @@ import (
 )
 
 func buildCommand(v *viper.Viper) *cobra.Command {
-	return &cobra.Command{Use: "build", Short: "Build packages, container images and disks of roles", Args: cobra.NoArgs,
+	cmd := &cobra.Command{Use: "build", Short: "Build packages, container images and disks of roles", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			started := time.Now()
 			opt, err := options(v)
@@ -43,7 +43,9 @@ func buildCommand(v *viper.Viper) *cobra.Command {
 					fmt.Fprintf(w, "  package  %s\n", filepath.Join(opt.Out, d))
 				}
 				fmt.Fprintf(w, "  image    %s  %s\n", filepath.Join(opt.Out, r.Image), r.Digest)
-				fmt.Fprintf(w, "  disk     %s\n", filepath.Join(opt.Out, r.Disk))
+				for _, d := range r.Disks {
+					fmt.Fprintf(w, "  disk     %s\n", filepath.Join(opt.Out, d))
+				}
 				if len(r.StandIns) > 0 {
 					fmt.Fprintf(w, "  stand-in %s (put the real package into %s)\n", strings.Join(r.StandIns, ", "), opt.Vendor)
 				}
@@ -56,4 +58,6 @@ func buildCommand(v *viper.Viper) *cobra.Command {
 			fmt.Fprintln(w, "next: forge load --role ROLE puts an image into the local engine")
 			return nil
 		}}
+	pipelineFlags(cmd.Flags())
+	return cmd
 }

@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -50,9 +52,9 @@ func (f *forge) run(args ...string) (string, string, int) {
 	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
 }
 
-func (f *forge) build() builder.Result {
+func (f *forge) build(flags ...string) builder.Result {
 	f.t.Helper()
-	out, errs, code := f.run("build", "--role", "slave", "--output", "json")
+	out, errs, code := f.run(append([]string{"build", "--role", "slave", "--output", "json"}, flags...)...)
 	if code != 0 {
 		f.t.Fatalf("forge build: exit status %d\n%s", code, errs)
 	}
@@ -63,9 +65,9 @@ func (f *forge) build() builder.Result {
 	return res
 }
 
-func (f *forge) plan() map[string]step.Planned {
+func (f *forge) plan(flags ...string) map[string]step.Planned {
 	f.t.Helper()
-	out, errs, code := f.run("plan", "--role", "slave", "--output", "json")
+	out, errs, code := f.run(append([]string{"plan", "--role", "slave", "--output", "json"}, flags...)...)
 	var plan []step.Planned
 	if err := json.Unmarshal([]byte(out), &plan); err != nil || code != 0 {
 		f.t.Fatalf("forge plan: exit status %d, %v\n%s", code, err, errs)
@@ -139,6 +141,7 @@ func TestBuild(t *testing.T) {
 		t.Errorf("the second build ran %d steps, image %s; want none, %s", again.Ran, again.Roles[0].Digest, first.Roles[0].Digest)
 	}
 
+	f.planNamesLockLines()
 	sysctl := filepath.Join(f.checkout, "overlays/slave/etc/sysctl.d/60-forge-slave.conf")
 	if err := os.WriteFile(sysctl, []byte("vm.swappiness = 2\n"), 0o644); err != nil {
 		t.Fatal(err)
@@ -160,7 +163,62 @@ func TestBuild(t *testing.T) {
 		"deb/forge-role-slave", "input overlays/slave/overlay.yaml changed")
 	f.planNames("the operator's package", filepath.Join(f.dir, "vendor", "mesos_1.11.0-2_amd64.deb"), "not read by a plan",
 		"deb/forge-mesos", "setting StandIn changed: false, was true")
+	f.planNames("a template", filepath.Join(f.checkout, "recipes/bookworm/templates/hadoop/hadoop-env.sh"), "# changed\n",
+		"deb/forge-hadoop", "input recipes/bookworm/templates/hadoop/hadoop-env.sh changed")
+
+	// What is published never changes under its version.
+	if _, errs, code := f.run("build", "--role", "slave"); code != 1 || !strings.Contains(errs, "package forge-role-slave 1-1 differs from the one in the lock") {
+		t.Errorf("the overlay changed and the revision did not: exit status %d\n%s", code, errs)
+	}
+	f.edit("recipes/bookworm/roles/slave.yaml", "revision: 1", "revision: 2")
+	f.edit("recipes/bookworm/roles/slave.yaml", "changelog:\n", "changelog:\n  - {version: \"1\", revision: 2, date: \"2025-11-24\", changes: [\"Swap less.\"]}\n")
 	if changed := f.build(); changed.Roles[0].Digest == first.Roles[0].Digest {
 		t.Error("the image is the same after its overlay changed")
 	}
+}
+
+// planNamesLockLines changes one line of the lock after another, and expects that the plan names it and
+// nothing else, and that no step misses but the one that the line is for and those after it.
+func (f *forge) planNamesLockLines() {
+	f.t.Helper()
+	f.build("--locked")
+	for _, c := range []struct {
+		flag, line, step, reason string
+	}{
+		{"--locked=false", "name: hadoop/asm,", "sources/hadoop", "input forge.lock artifacts hadoop/asm changed"},
+		{"--locked", "name: runit,", "solve/container/slave", "input forge.lock debs container/slave runit:amd64 changed"},
+	} {
+		f.build(c.flag)
+		restore := f.edit("recipes/bookworm/forge.lock", `(?m)^(.*`+c.line+`.*sha256: ")[0-9a-f]{4}`, "${1}0000")
+		for name, p := range f.plan(c.flag) {
+			switch {
+			case name == c.step && (p.State != step.Miss || len(p.Reasons) != 1 || !strings.HasPrefix(p.Reasons[0], c.reason)),
+				name != c.step && p.State != step.Hit && p.State != step.Pending:
+				f.t.Errorf("%s changed, step %s: %s (%s); want that %s alone misses, by %q", c.line, name, p.State, strings.Join(p.Reasons, "; "), c.step, c.reason)
+			}
+		}
+		restore()
+	}
+}
+
+// edit replaces the first match in a file of the checkout, and returns what undoes that.
+func (f *forge) edit(file, pattern, with string) (restore func()) {
+	f.t.Helper()
+	name := filepath.Join(f.checkout, file)
+	text, err := os.ReadFile(name)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	re := regexp.MustCompile(pattern)
+	at := re.FindIndex(text)
+	if at == nil {
+		f.t.Fatalf("%s has no %s", name, pattern)
+	}
+	write := func(b []byte) {
+		if err := os.WriteFile(name, b, 0o644); err != nil {
+			f.t.Fatal(err)
+		}
+	}
+	write(slices.Concat(text[:at[0]], re.ReplaceAll(text[at[0]:at[1]], []byte(with)), text[at[1]:]))
+	return func() { write(text) }
 }

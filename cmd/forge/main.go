@@ -61,6 +61,9 @@ func newRoot(v *viper.Viper) *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if err := v.BindPFlags(cmd.Flags()); err != nil {
+				return err
+			}
 			v.SetConfigFile(filepath.Join(v.GetString("checkout"), "forge.yaml"))
 			if err := v.ReadInConfig(); err != nil && !errors.Is(err, os.ErrNotExist) {
 				return fmt.Errorf("settings: %w", err)
@@ -83,11 +86,9 @@ func newRoot(v *viper.Viper) *cobra.Command {
 	f.String("progress", "plain", "form of progress: plain or json")
 	f.Bool("quiet", false, "print no progress")
 	v.SetEnvPrefix("FORGE")
+	v.SetEnvKeyReplacer(strings.NewReplacer("-", "_", ".", "_"))
 	v.AutomaticEnv()
-	if err := v.BindPFlags(f); err != nil { // only a nil flag set can fail
-		panic(err)
-	}
-	root.AddCommand(buildCommand(v), planCommand(v), loadCommand(v), doctorCommand(), versionCommand())
+	root.AddCommand(buildCommand(v), planCommand(v), lockCommand(v), loadCommand(v), doctorCommand(), versionCommand())
 	return root
 }
 

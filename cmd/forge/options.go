@@ -5,13 +5,19 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"time"
 
+	"github.com/docker/go-units"
+	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
 
 	"github.com/mesos-forge/forge/builder"
 	"github.com/mesos-forge/forge/builder/event"
+	"github.com/mesos-forge/forge/builder/image/disk"
 	"github.com/mesos-forge/forge/builder/sandbox"
+	"github.com/mesos-forge/forge/builder/source/apt"
 )
 
 // exitStatus carries the status of the inner forge, which has said everything already.
@@ -36,7 +42,7 @@ func enter() error {
 
 func options(v *viper.Viper) (builder.Options, error) {
 	o := builder.Options{Stack: v.GetString("stack"), Roles: v.GetStringSlice("role"), Jobs: v.GetInt("jobs"),
-		Refresh: v.GetBool("refresh"), Offline: v.GetBool("offline"), Epoch: epoch}
+		Refresh: v.GetBool("refresh"), Offline: v.GetBool("offline")}
 	if o.Jobs < 0 {
 		return o, usageError{fmt.Errorf("--jobs %d: want a number from 1 on", o.Jobs)}
 	}
@@ -64,11 +70,52 @@ func options(v *viper.Viper) (builder.Options, error) {
 	if v.GetBool("quiet") {
 		o.Sink = event.Discard
 	}
-	return o, nil
+	return o, pipelineOptions(v, &o)
 }
 
-// epoch is the time of everything in the results until a stack's lock carries a date of its own.
-var epoch = time.Date(2025, 11, 23, 0, 0, 0, 0, time.UTC)
+// pipelineFlags are the flags of the commands that know the whole pipeline.
+func pipelineFlags(f *pflag.FlagSet) {
+	f.Bool("locked", false, "build from nothing but the stack's forge.lock")
+	f.String("lock", "", "build from nothing but this lock, such as out/ROLE/forge.lock of another build")
+	f.StringSlice("format", []string{"qcow2"}, "format of disks: qcow2, raw, vmdk, vhd; repeat for several")
+	f.String("disk-size", "", "size of disks, such as 20G (default: what the stack says)")
+}
+
+func pipelineOptions(v *viper.Viper, o *builder.Options) error {
+	o.Locked = v.GetBool("locked")
+	if name := v.GetString("lock"); name != "" {
+		var err error
+		if o.Lock, err = filepath.Abs(name); err != nil {
+			return fmt.Errorf("--lock: %w", err)
+		}
+	}
+	for _, name := range v.GetStringSlice("format") {
+		format := disk.Format(name)
+		if !slices.Contains(disk.Formats(), format) {
+			return usageError{fmt.Errorf("--format %s: want one of %v", name, disk.Formats())}
+		}
+		if !slices.Contains(o.Formats, format) {
+			o.Formats = append(o.Formats, format)
+		}
+	}
+	if s := v.GetString("disk-size"); s != "" {
+		size, err := units.RAMInBytes(s)
+		if err != nil || size < 1<<30 || size%(1<<20) != 0 {
+			return usageError{fmt.Errorf("--disk-size %s: want a size of whole MiB from 1G on, such as 20G", s)}
+		}
+		o.DiskSize = size
+	}
+	if s := os.Getenv("SOURCE_DATE_EPOCH"); s != "" {
+		n, err := strconv.ParseInt(s, 10, 64)
+		if err != nil || n < 0 {
+			return usageError{fmt.Errorf("SOURCE_DATE_EPOCH=%s: want seconds since 1970", s)}
+		}
+		o.Epoch = time.Unix(n, 0).UTC()
+	}
+	o.Mirror = apt.Mirror{Main: v.GetString("apt.mirror"), Security: v.GetString("apt.security_mirror"), Keyring: v.GetString("apt.keyring")}
+	o.MaxIndexAge = v.GetDuration("apt.max_age")
+	return nil
+}
 
 func plain(e event.Event) {
 	switch e.Kind {

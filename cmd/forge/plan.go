@@ -12,7 +12,7 @@ import (
 )
 
 func planCommand(v *viper.Viper) *cobra.Command {
-	return &cobra.Command{Use: "plan", Short: "Show which steps a build would run, and why", Args: cobra.NoArgs,
+	cmd := &cobra.Command{Use: "plan", Short: "Show which steps a build would run, and why", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			opt, err := options(v)
 			if err != nil {
@@ -35,4 +35,6 @@ func planCommand(v *viper.Viper) *cobra.Command {
 			}
 			return nil
 		}}
+	pipelineFlags(cmd.Flags())
+	return cmd
 }

@@ -27,6 +27,9 @@ const (
 	Raw   Format = "raw"   // sparse
 )
 
+// Formats are all of them, the default first.
+func Formats() []Format { return []Format{QCOW2, Raw, VMDK, VHD} }
+
 // Compression is how the clusters of a QCOW2 are compressed.
 type Compression string
 
@@ -40,9 +43,11 @@ const (
 // Conversion describes a disk in another format.
 type Conversion struct {
 	Tools  string // directory: file tree with qemu-img
-	Source string // path of a raw disk
+	Source string // path of the disk to convert
 	Output string // path of the file to make; its directory exists
 	Format Format
+
+	SourceFormat Format // "" means Raw
 
 	Compression Compression // of a QCOW2; "" means Zstd
 
@@ -53,7 +58,7 @@ type Conversion struct {
 	Events event.Sink // nil: event.Discard
 }
 
-// sourceTarget is where the raw disk appears in the tools tree.
+// sourceTarget is where the disk appears in the tools tree.
 const sourceTarget = "/run/forge-disk-source"
 
 // qemuOptions are qemu-img's name of the format and its arguments for it. Without -W it writes in
@@ -74,7 +79,7 @@ func (c Conversion) qemuOptions() ([]string, error) {
 	return nil, fmt.Errorf("disk: format %q is not one of %s, %s, %s, %s", c.Format, QCOW2, VMDK, VHD, Raw)
 }
 
-// Convert writes a raw disk in another format. Nothing is left at c.Output when it fails.
+// Convert writes a disk in another format. Nothing is left at c.Output when it fails.
 func Convert(ctx context.Context, c Conversion) error {
 	if c.Compression == "" {
 		c.Compression = Zstd
@@ -82,6 +87,9 @@ func Convert(ctx context.Context, c Conversion) error {
 	options, err := c.qemuOptions()
 	if err != nil {
 		return err
+	}
+	if c.SourceFormat == "" {
+		c.SourceFormat = Raw
 	}
 	if c.Run == nil {
 		c.Run = sandbox.Run
@@ -98,7 +106,7 @@ func Convert(ctx context.Context, c Conversion) error {
 	}
 	defer os.RemoveAll(work)
 	c.Events.Emit(event.Event{Kind: event.Phase, Message: string(c.Format)})
-	args := append([]string{"qemu-img", "convert", "-m", "8", "-f", "raw"}, options...)
+	args := append([]string{"qemu-img", "convert", "-m", "8", "-f", qemuName(c.SourceFormat)}, options...)
 	err = Spec{Tools: c.Tools, Epoch: c.Epoch, Run: c.Run}.tool(ctx, work, sandbox.Spec{
 		Args:  append(args, sourceTarget, inTools("disk")),
 		Binds: []sandbox.Bind{{Source: c.Source, Target: sourceTarget, ReadOnly: true}},
@@ -111,6 +119,14 @@ func Convert(ctx context.Context, c Conversion) error {
 	}
 	_, err = publish(filepath.Join(work, "disk"), c.Output)
 	return err
+}
+
+// qemuName is what qemu-img calls a format.
+func qemuName(f Format) string {
+	if f == VHD {
+		return "vpc"
+	}
+	return string(f)
 }
 
 // settle replaces what qemu-img took from the clock and from chance.
