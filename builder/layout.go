@@ -17,53 +17,61 @@ import (
 // maxMember bounds an archive that lies inside an archive, in bytes.
 const maxMember = 1 << 30
 
-// layOut carries out the operations of a recipe's layout below dir, which it makes. Owners are left
-// to the package: everything belongs to root.
-func (b *Builder) layOut(ctx context.Context, r *step.Run, dir string, ops []recipe.Operation, artifacts *step.Step, programs map[string]*step.Step) error {
+// layout is what the files of a package are made from.
+type layout struct {
+	ops       []recipe.Operation
+	dir       string     // the stack's folder, below the checkout
+	artifacts *step.Step // nil: there are none
+	programs  map[string]*step.Step
+}
+
+// needs are the outputs of steps that a layout uses.
+func (l layout) needs() []step.Ref {
+	var out []step.Ref
+	if l.artifacts != nil {
+		out = append(out, l.artifacts.Out("files"))
+	}
+	for _, name := range sortedNames(l.programs) {
+		out = append(out, l.programs[name].Out("program"))
+	}
+	return out
+}
+
+// layOut carries out a layout's operations below dir, which it makes. Owners are left to the
+// package: everything belongs to root.
+func (b *Builder) layOut(ctx context.Context, r *step.Run, dir string, l layout) error {
 	files := map[string]fetched{}
-	if artifacts != nil {
-		if err := r.JSON(artifacts.Out("files"), &files); err != nil {
+	if l.artifacts != nil {
+		if err := r.JSON(l.artifacts.Out("files"), &files); err != nil {
 			return err
 		}
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	for i, op := range ops {
-		if err := b.operate(ctx, r, dir, op, files, programs); err != nil {
+	for i, op := range l.ops {
+		if err := b.operate(ctx, r, dir, op, l, files); err != nil {
 			return fmt.Errorf("layout, operation %d: %w", i+1, err)
 		}
 	}
 	return nil
 }
 
-func (b *Builder) operate(ctx context.Context, r *step.Run, dir string, op recipe.Operation, files map[string]fetched, programs map[string]*step.Step) error {
+func (b *Builder) operate(ctx context.Context, r *step.Run, dir string, op recipe.Operation, l layout, files map[string]fetched) error {
 	to := filepath.Join(dir, op.To)
 	switch {
 	case len(op.Copy) > 0:
-		for _, name := range op.Copy {
-			f := files[name]
-			src, err := b.store.BlobPath(f.Digest)
-			if err != nil {
-				return fmt.Errorf("artifact %s: %w", name, err)
-			}
-			dst := to
-			if strings.HasSuffix(op.To, "/") {
-				dst = filepath.Join(to, f.File)
-			}
-			if err := copyFile(src, dst, mode(op.Mode, 0o644)); err != nil {
-				return err
-			}
-		}
-		return nil
+		return b.copyArtifacts(to, op, files)
 	case op.Extract != "":
-		return b.extract(ctx, r, to, op, files[op.Extract])
+		return b.extract(ctx, to, op, files[op.Extract])
 	case op.Program != "":
-		src, err := r.Blob(programs[op.Program].Out("program"))
+		src, err := r.Blob(l.programs[op.Program].Out("program"))
 		if err != nil {
 			return err
 		}
 		return copyFile(src, to, mode(op.Mode, 0o755))
+	case op.File != "":
+		return copyFile(filepath.Join(b.opt.Checkout, filepath.FromSlash(l.dir), filepath.FromSlash(op.File)), to, mode(op.Mode, 0o644))
 	case op.Link != "":
 		link := filepath.Join(dir, op.Link)
 		return errors.Join(os.MkdirAll(filepath.Dir(link), 0o755), os.Symlink(op.To, link))
@@ -71,14 +79,29 @@ func (b *Builder) operate(ctx context.Context, r *step.Run, dir string, op recip
 		made := filepath.Join(dir, op.Dir)
 		return errors.Join(os.MkdirAll(made, 0o755), os.Chmod(made, mode(op.Mode, 0o755)))
 	}
-	return fmt.Errorf("operation %+v is not supported by the builder yet", op)
+	return fmt.Errorf("%+v says nothing to do", op)
+}
+
+func (b *Builder) copyArtifacts(to string, op recipe.Operation, files map[string]fetched) error {
+	for _, name := range op.Copy {
+		f := files[name]
+		src, err := b.store.BlobPath(f.Digest)
+		if err != nil {
+			return fmt.Errorf("artifact %s: %w", name, err)
+		}
+		dst := to
+		if strings.HasSuffix(op.To, "/") {
+			dst = filepath.Join(to, f.File)
+		}
+		if err := copyFile(src, dst, mode(op.Mode, 0o644)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // extract unpacks an artifact, or an archive that is a member of it, below to.
-func (b *Builder) extract(ctx context.Context, r *step.Run, to string, op recipe.Operation, f fetched) error {
-	if len(op.Exclude) > 0 {
-		return fmt.Errorf("extract %s: exclude is not supported by the builder yet", op.Extract)
-	}
+func (b *Builder) extract(ctx context.Context, to string, op recipe.Operation, f fetched) error {
 	path, err := b.store.BlobPath(f.Digest)
 	if err != nil {
 		return fmt.Errorf("artifact %s: %w", op.Extract, err)
@@ -91,7 +114,7 @@ func (b *Builder) extract(ctx context.Context, r *step.Run, to string, op recipe
 		return err
 	}
 	defer root.Close()
-	opt := archive.Options{Name: f.File, Include: op.Include, Strip: op.Strip, Owner: archive.FixedOwner(0, 0)}
+	opt := archive.Options{Name: f.File, Include: op.Include, Exclude: op.Exclude, Strip: op.Strip, Owner: archive.FixedOwner(0, 0)}
 	in, err := os.Open(path)
 	if err != nil {
 		return err

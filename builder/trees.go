@@ -2,10 +2,10 @@ package builder
 
 import (
 	"context"
+	"errors"
+	"os"
 	"path/filepath"
-	"strings"
 
-	"github.com/mesos-forge/forge/builder/recipe"
 	"github.com/mesos-forge/forge/builder/rootfs"
 	"github.com/mesos-forge/forge/builder/sandbox"
 	"github.com/mesos-forge/forge/builder/step"
@@ -15,16 +15,18 @@ type treeSettings struct {
 	Epoch   int64
 	Overlay string
 	Run     [][]string
+	Empty   []string `json:",omitempty"` // files that are made, empty, in the end
 }
 
-// base makes a tree from nothing: the one that every role of the stack stands on, or tools.
-func (b *Builder) base(name string, solve *step.Step) *step.Step {
-	return b.once("rootfs/"+name, func(name string) *step.Step { return b.makeBase(name, solve) })
+// base makes a tree from nothing: the one that every role of the stack stands on, or tools. Sealed
+// trees lack some files that a program in them wants to be shown the host's in place of: empty names these.
+func (b *Builder) base(name string, solve *step.Step, empty ...string) *step.Step {
+	return b.once("rootfs/"+name, func(name string) *step.Step { return b.makeBase(name, solve, empty) })
 }
 
-func (b *Builder) makeBase(name string, solve *step.Step) *step.Step {
+func (b *Builder) makeBase(name string, solve *step.Step, empty []string) *step.Step {
 	return &step.Step{Name: name, Kind: "rootfs-base", Version: 1, Memory: 1 << 10,
-		Settings: treeSettings{Epoch: b.opt.Epoch.Unix()}, Needs: []step.Ref{solve.Out("packages")},
+		Settings: treeSettings{Epoch: b.opt.Epoch.Unix(), Empty: empty}, Needs: []step.Ref{solve.Out("packages")},
 		Run: func(ctx context.Context, r *step.Run) error {
 			pkgs, err := b.packages(ctx, r, solve, nil)
 			if err != nil {
@@ -37,6 +39,13 @@ func (b *Builder) makeBase(name string, solve *step.Step) *step.Step {
 			}
 			if err := rootfs.Seal(ctx, rootfs.SealSpec{Dir: dir, Epoch: b.opt.Epoch}); err != nil {
 				return err
+			}
+			for _, name := range empty {
+				path := filepath.Join(dir, name)
+				if err := errors.Join(os.WriteFile(path, nil, 0o644), os.Chtimes(path, b.opt.Epoch, b.opt.Epoch),
+					os.Chtimes(filepath.Dir(path), b.opt.Epoch, b.opt.Epoch)); err != nil {
+					return err
+				}
 			}
 			return r.PutTree(ctx, "tree", dir)
 		}}
@@ -51,8 +60,8 @@ func (b *Builder) delta(name string, solve *step.Step, debs []*step.Step, overla
 	for _, s := range debs {
 		needs = append(needs, s.Out("deb"), s.Out("info"))
 	}
-	return &step.Step{Name: "rootfs/" + name, Kind: "rootfs-delta", Version: 2, Memory: 1 << 10,
-		Settings: treeSettings{b.opt.Epoch.Unix(), overlay, run}, Inputs: digests(b.stack.OverlayInputs(overlay)), Needs: needs,
+	return &step.Step{Name: "rootfs/" + name, Kind: "rootfs-delta", Version: 3, Memory: 1 << 10,
+		Settings: treeSettings{Epoch: b.opt.Epoch.Unix(), Overlay: overlay, Run: run}, Inputs: digests(b.stack.OverlayInputs(overlay)), Needs: needs,
 		Run: func(ctx context.Context, r *step.Run) error {
 			pkgs, err := b.packages(ctx, r, solve, debs)
 			if err != nil {
@@ -61,7 +70,7 @@ func (b *Builder) delta(name string, solve *step.Step, debs []*step.Step, overla
 			dir := filepath.Join(r.Dir, "upper")
 			spec := rootfs.DeltaSpec{Install: b.install(r, pkgs), Dir: dir, Work: filepath.Join(r.Dir, "work")}
 			if overlay != "" {
-				spec.Overlays = []rootfs.Overlay{b.laid(b.stack.Overlays[overlay])}
+				spec.Overlays = []rootfs.Overlay{{Name: overlay, FS: b.stack.FS, Entries: b.stack.Overlays[overlay].Entries}}
 			}
 			for _, args := range run {
 				spec.Run = append(spec.Run, sandbox.Spec{Args: args, Stdout: r.Log, Stderr: r.Log})
@@ -84,20 +93,5 @@ func (b *Builder) delta(name string, solve *step.Step, debs []*step.Step, overla
 }
 
 func (b *Builder) install(r *step.Run, pkgs []rootfs.Package) rootfs.Install {
-	return rootfs.Install{Packages: pkgs, Epoch: b.opt.Epoch, Jobs: b.opt.Jobs, Sink: r.Sink, Log: r.Log}
-}
-
-// laid turns a recipe's overlay into one for rootfs. Users that packages make don't exist for it:
-// everything belongs to root.
-func (b *Builder) laid(o *recipe.Overlay) rootfs.Overlay {
-	modes := map[string]uint32{}
-	for _, e := range o.Entries {
-		modes[strings.TrimPrefix(e.Path, "/")] = e.Mode
-	}
-	return rootfs.Overlay{Dir: filepath.Join(b.opt.Checkout, "overlays", o.Name), Attributes: func(name string, mode uint32) (rootfs.Attributes, error) {
-		if m := modes[name]; m != 0 {
-			mode = m
-		}
-		return rootfs.Attributes{Mode: mode, Skip: name == "overlay.yaml"}, nil
-	}}
+	return rootfs.Install{Packages: pkgs, Epoch: b.opt.Epoch, Jobs: b.opt.Jobs, Sink: r.Sink, Log: r.Log, Initrds: initrds{b.store, r.Dir}}
 }

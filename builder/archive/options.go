@@ -54,6 +54,8 @@ type Options struct {
 	// Include keeps the entries whose name matches one of these patterns
 	// (* within a component, ** across them, {a,b}); none keeps everything.
 	Include []string
+	// Exclude leaves out entries that match one of these, included or not.
+	Exclude []string
 	// Strip drops this many leading components; entries with no more are left out.
 	Strip int
 	// Rename gives an entry another name, or leaves it out. It sees names
@@ -88,6 +90,7 @@ type Entry struct {
 // selector decides which entries are kept, and under which name.
 type selector struct {
 	include []glob.Glob
+	exclude []glob.Glob
 	strip   int
 	rename  func(string) (string, bool)
 	depth   int
@@ -95,19 +98,24 @@ type selector struct {
 
 func newSelector(o Options) (*selector, error) {
 	s := &selector{strip: o.Strip, rename: o.Rename, depth: o.Limits.withDefaults().Depth}
-	for _, pattern := range o.Include {
-		g, err := glob.Compile(pattern, '/')
-		if err != nil {
-			return nil, fmt.Errorf("%s: pattern %q: %w", o.Name, pattern, err)
+	for _, l := range []struct {
+		patterns []string
+		to       *[]glob.Glob
+	}{{o.Include, &s.include}, {o.Exclude, &s.exclude}} {
+		for _, pattern := range l.patterns {
+			g, err := glob.Compile(pattern, '/')
+			if err != nil {
+				return nil, fmt.Errorf("%s: pattern %q: %w", o.Name, pattern, err)
+			}
+			*l.to = append(*l.to, g)
 		}
-		s.include = append(s.include, g)
 	}
 	return s, nil
 }
 
 // pick returns the name to unpack a clean name under.
 func (s *selector) pick(name string) (string, bool, error) {
-	if len(s.include) > 0 && !s.included(name) {
+	if len(s.include) > 0 && !matches(s.include, name) || matches(s.exclude, name) {
 		return "", false, nil
 	}
 	name, ok := stripName(name, s.strip)
@@ -125,8 +133,8 @@ func (s *selector) pick(name string) (string, bool, error) {
 	return renamed, true, nil
 }
 
-func (s *selector) included(name string) bool {
-	for _, g := range s.include {
+func matches(patterns []glob.Glob, name string) bool {
+	for _, g := range patterns {
 		if g.Match(name) {
 			return true
 		}

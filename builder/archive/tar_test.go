@@ -152,6 +152,7 @@ var attacks = []struct {
 	{"file over directory", Options{Merge: true}, []tar.Header{directory("d", 0o755), file("d", "x")}, ErrExists, "a directory is there"},
 	{"directory over file", Options{Merge: true}, []tar.Header{directory("old/x", 0o755)}, ErrExists, "needed as a directory"},
 	{"entries", Options{Limits: Limits{Entries: 2}}, []tar.Header{file("a", ""), file("b", ""), file("c", "")}, ErrLimit, "more than 2 entries"},
+	{"hard link to what was excluded", Options{Exclude: []string{"a"}}, []tar.Header{file("a", "x"), hardlink("b", "a")}, nil, "which was left out"},
 	{"entries left out", Options{Limits: Limits{Entries: 2}, Include: []string{"z"}}, []tar.Header{file("a", ""), file("b", ""), file("c", "")}, ErrLimit, "more than 2 entries"},
 	{"bytes", Options{Limits: Limits{Bytes: 5}}, []tar.Header{file("a", "123"), file("b", "456")}, ErrLimit, "unpacks to more than 5 bytes"},
 	{"file bytes", Options{Limits: Limits{FileBytes: 5}}, []tar.Header{file("a", "123456")}, ErrLimit, "a file of 6 bytes; allowed are 5"},
@@ -289,11 +290,12 @@ func TestExtractTarKeepsWhatMatters(t *testing.T) {
 func TestExtractTarSelects(t *testing.T) {
 	dst := t.TempDir()
 	got := extract(t, dst, Options{
-		Include: []string{"top/conf/**", "top/*.jar"}, Strip: 1, Owner: FixedOwner(4, 5),
+		Include: []string{"top/conf/**", "top/*.jar"}, Exclude: []string{"**/*.tmp", "top/z.jar"}, Strip: 1, Owner: FixedOwner(4, 5),
 		Rename: func(name string) (string, bool) { return "opt/" + name, !strings.HasSuffix(name, ".bak") },
 	},
 		directory("top", 0o755), directory("top/conf", 0o750), file("top/conf/a/b.xml", "b"), file("top/conf/a.bak", ""),
-		file("top/x.jar", "x"), hardlink("top/conf/x.jar", "top/x.jar"), file("top/lib/y.jar", "y"), file("README", ""))
+		file("top/x.jar", "x"), hardlink("top/conf/x.jar", "top/x.jar"), file("top/lib/y.jar", "y"), file("top/z.jar", "z"),
+		file("top/conf/a/c.tmp", "c"), file("README", ""))
 	var names []string
 	for _, e := range got {
 		names = append(names, e.Name)

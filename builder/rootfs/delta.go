@@ -9,22 +9,6 @@ import (
 	"github.com/mesos-forge/forge/builder/sandbox"
 )
 
-// Overlay is a tree of files that is laid over a rootfs: a folder of the repository, whose files
-// have the modes that git keeps, and what says who owns them.
-type Overlay struct {
-	Dir string
-	// Attributes returns owner and permission bits (0..07777) of a path, named as in the rootfs without
-	// leading slash. mode is what the folder has: 0644, 0755, or 0777 for a link.
-	Attributes func(name string, mode uint32) (Attributes, error)
-}
-
-// Attributes of a file that an Overlay lays down.
-type Attributes struct {
-	UID, GID int
-	Mode     uint32
-	Skip     bool // leave this path out, and what is below it
-}
-
 // DeltaSpec describes what is laid over finished trees.
 type DeltaSpec struct {
 	Install

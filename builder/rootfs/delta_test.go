@@ -10,7 +10,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/fstest"
 
+	"github.com/mesos-forge/forge/builder/recipe"
 	"github.com/mesos-forge/forge/builder/rootfs"
 	"github.com/mesos-forge/forge/builder/sandbox"
 )
@@ -188,28 +190,20 @@ func TestDeltaErrors(t *testing.T) {
 // TestDeltaOverlayAndRun lays a folder down and runs a program after it.
 func TestDeltaOverlayAndRun(t *testing.T) {
 	base := baseTree(t)
-	overlay := t.TempDir()
-	for name, mode := range map[string]os.FileMode{"etc/forge-test/plain": 0o644, "bin/forge-tool": 0o755, "etc/forge-test/secret": 0o644, "etc/skipped/x": 0o644} {
-		path := filepath.Join(overlay, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(name), mode); err != nil {
-			t.Fatal(err)
-		}
+	file := func(name string, mode uint32, owner, group string) recipe.OverlayEntry {
+		return recipe.OverlayEntry{Path: "/" + name, Kind: recipe.EntryFile, Source: name, Mode: mode, Owner: owner, Group: group}
 	}
-	if err := os.Symlink("/usr/bin/true", filepath.Join(overlay, "etc/forge-test/link")); err != nil {
-		t.Fatal(err)
+	files := fstest.MapFS{}
+	for _, name := range []string{"etc/forge-test/plain", "bin/forge-tool", "etc/forge-test/secret"} {
+		files[name] = &fstest.MapFile{Data: []byte(name)}
 	}
 	upper, err := delta(t, []string{base}, func(s *rootfs.DeltaSpec) {
-		s.Overlays = []rootfs.Overlay{{Dir: overlay, Attributes: func(name string, mode uint32) (rootfs.Attributes, error) {
-			switch name {
-			case "etc/skipped":
-				return rootfs.Attributes{Skip: true}, nil
-			case "etc/forge-test/secret":
-				return rootfs.Attributes{UID: 7, GID: 8, Mode: 0o4640}, nil
-			}
-			return rootfs.Attributes{Mode: mode}, nil
+		s.Overlays = []rootfs.Overlay{{Name: "test", FS: files, Entries: []recipe.OverlayEntry{
+			{Path: "/etc/forge-dir", Kind: recipe.EntryDir, Mode: 0o2750, Owner: "mail", Group: "adm"},
+			{Path: "/tmp", Kind: recipe.EntryDir, Mode: 0o1777},
+			file("etc/forge-test/plain", 0o644, "", ""), file("bin/forge-tool", 0o755, "root", "root"),
+			file("etc/forge-test/secret", 0o4640, "lp", "mail"),
+			{Path: "/etc/forge-test/link", Kind: recipe.EntryLink, Target: "/usr/bin/true", Owner: "root", Group: "root"},
 		}}}
 		s.Run = []sandbox.Spec{{Args: []string{"sh", "-c", "cat /etc/forge-test/plain >/etc/made; echo $SOURCE_DATE_EPOCH >>/etc/made"}}}
 	})
@@ -221,7 +215,7 @@ func TestDeltaOverlayAndRun(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"etc/forge-test": "0:0 drwxr-xr-x", "etc/forge-test/plain": "0:0 -rw-r--r--", "usr/bin/forge-tool": "0:0 -rwxr-xr-x",
-		"etc/forge-test/secret": "7:8 urw-r-----", "etc/forge-test/link": "0:0 Lrwxrwxrwx",
+		"etc/forge-dir": "8:4 dgrwxr-x---", "etc/forge-test/secret": "7:8 urw-r-----", "etc/forge-test/link": "0:0 Lrwxrwxrwx",
 	} {
 		info, err := os.Lstat(filepath.Join(upper, name))
 		if err != nil {
@@ -236,7 +230,10 @@ func TestDeltaOverlayAndRun(t *testing.T) {
 			t.Errorf("%s: time %v", name, info.ModTime())
 		}
 	}
-	if _, err := os.Lstat(filepath.Join(upper, "etc/skipped")); !errors.Is(err, fs.ErrNotExist) {
-		t.Error("what was to be skipped is there")
+	_, err = delta(t, []string{base}, func(s *rootfs.DeltaSpec) {
+		s.Overlays = []rootfs.Overlay{{Name: "test", FS: files, Entries: []recipe.OverlayEntry{file("bin/forge-tool", 0o755, "nosuchuser", "")}}}
+	})
+	if err == nil || !strings.Contains(err.Error(), `overlay test: /bin/forge-tool: the tree has no user "nosuchuser"`) {
+		t.Errorf("an owner that the tree lacks: %v", err)
 	}
 }

@@ -8,116 +8,119 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/mesos-forge/forge/builder/recipe"
 )
 
-// layOver copies the overlays' files into the tree. Directories that exist stay as they are, as
-// do links to directories; all else is replaced.
+// Overlay is files, directories and links that are laid over a rootfs.
+type Overlay struct {
+	Name    string                // for messages
+	FS      fs.FS                 // where the sources of its files open
+	Entries []recipe.OverlayEntry // parents first
+}
+
+// ids finds the accounts of a tree by name.
+type ids struct{ users, groups map[string]int }
+
+// layOver lays the overlays down. Directories that exist keep their attributes unless an overlay gives
+// others, as links to directories do; all else is replaced.
 func (t *tree) layOver(ctx context.Context) error {
+	if len(t.overlays) == 0 {
+		return nil
+	}
+	var acc ids
+	var err error
+	if acc.users, err = readIDs(t.root, "etc/passwd"); err != nil {
+		return err
+	}
+	if acc.groups, err = readIDs(t.root, "etc/group"); err != nil {
+		return err
+	}
 	for _, o := range t.overlays {
-		from, err := os.OpenRoot(o.Dir)
-		if err != nil {
-			return fmt.Errorf("rootfs: overlay: %w", err)
-		}
-		err = fs.WalkDir(from.FS(), ".", func(name string, d fs.DirEntry, err error) error {
-			if err == nil {
-				err = ctx.Err()
-			}
-			if err != nil || name == "." {
+		for _, e := range o.Entries {
+			if err := ctx.Err(); err != nil {
 				return err
 			}
-			return t.layPath(from, o, name, d)
-		})
-		if err := errors.Join(err, from.Close()); err != nil {
-			return fmt.Errorf("rootfs: overlay %s: %w", o.Dir, err)
+			if err := t.layEntry(o, e, acc); err != nil {
+				return fmt.Errorf("rootfs: overlay %s: %s: %w", o.Name, e.Path, err)
+			}
 		}
 	}
 	return nil
 }
 
-func (t *tree) layPath(from *os.Root, o Overlay, name string, d fs.DirEntry) error {
-	a, err := overlayAttributes(o, name, d)
+func (t *tree) layEntry(o Overlay, e recipe.OverlayEntry, acc ids) error {
+	at := canonical(strings.TrimPrefix(e.Path, "/")) // os.Root does not follow absolute links; those of merged /usr need none
+	uid, gid, err := acc.of(e)
 	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return err
 	}
-	if a.Skip {
-		if d.IsDir() {
-			return fs.SkipDir
-		}
-		return nil
-	}
-	at := canonical(name) // os.Root does not follow absolute links; those of merged /usr need none
-	switch d.Type() {
-	case fs.ModeDir:
-		return t.layDir(at, a)
-	case fs.ModeSymlink:
-		target, err := from.Readlink(name)
-		if err != nil {
-			return err
-		}
+	switch e.Kind {
+	case recipe.EntryDir:
+		return t.layDir(at, e.Mode, uid, gid)
+	case recipe.EntryLink:
 		if err := t.clear(at); err != nil {
 			return err
 		}
-		if err := t.root.Symlink(target, at); err != nil {
-			return err
-		}
-		if err := t.root.Lchown(at, a.UID, a.GID); err != nil {
-			return err
-		}
-	case 0:
-		if err := t.layFile(from, name, at, a); err != nil {
-			return err
-		}
+		err = t.root.Symlink(e.Target, at)
 	default:
-		return fmt.Errorf("%s: an overlay holds files, directories and links only", name)
+		err = t.layFile(o.FS, e, at)
+	}
+	if err != nil {
+		return err
+	}
+	if err := t.root.Lchown(at, uid, gid); err != nil {
+		return err
+	}
+	if e.Kind == recipe.EntryFile { // after the owner, which takes setuid away
+		if err := t.chmod(at, e.Mode); err != nil {
+			return err
+		}
 	}
 	return t.setTime(at)
 }
 
-func overlayAttributes(o Overlay, name string, d fs.DirEntry) (Attributes, error) {
-	mode := uint32(0o644)
-	switch {
-	case d.IsDir():
-		mode = 0o755
-	case d.Type() == fs.ModeSymlink:
-		mode = 0o777
-	default:
-		info, err := d.Info()
-		if err != nil {
-			return Attributes{}, err
+// of looks up an entry's owner and group; "" is root.
+func (acc ids) of(e recipe.OverlayEntry) (uid, gid int, err error) {
+	for _, a := range []struct {
+		kind, name string
+		ids        map[string]int
+		to         *int
+	}{{"user", e.Owner, acc.users, &uid}, {"group", e.Group, acc.groups, &gid}} {
+		if a.name == "" || a.name == "root" {
+			continue
 		}
-		if info.Mode()&0o100 != 0 { // git keeps no more than this bit
-			mode = 0o755
+		id, ok := a.ids[a.name]
+		if !ok {
+			return 0, 0, fmt.Errorf("the tree has no %s %q: name the package that makes it in the layer's packages", a.kind, a.name)
 		}
+		*a.to = id
 	}
-	if o.Attributes == nil {
-		return Attributes{Mode: mode}, nil
-	}
-	return o.Attributes(name, mode)
+	return uid, gid, nil
 }
 
-func (t *tree) layDir(at string, a Attributes) error {
+func (t *tree) layDir(at string, mode uint32, uid, gid int) error {
 	info, err := t.root.Stat(at)
 	switch {
-	case err == nil && info.IsDir():
-		return nil
-	case err == nil:
-		return fmt.Errorf("%s: a directory of the overlay, but none in the tree", at)
-	case !errors.Is(err, fs.ErrNotExist):
-		return err
+	case err == nil && !info.IsDir():
+		return errors.New("a directory of the overlay, but none in the tree")
+	case errors.Is(err, fs.ErrNotExist):
+		err = makeDirs(t.root, at)
 	}
-	if err := t.root.Mkdir(at, 0o755); err != nil {
-		return err
+	if err == nil {
+		err = t.root.Chown(at, uid, gid)
 	}
-	if err := t.root.Lchown(at, a.UID, a.GID); err != nil {
-		return err
+	if err == nil {
+		err = t.chmod(at, mode)
 	}
-	return t.chmod(at, a.Mode)
+	return err
 }
 
-func (t *tree) layFile(from *os.Root, name, at string, a Attributes) error {
-	in, err := from.Open(name)
+func (t *tree) layFile(from fs.FS, e recipe.OverlayEntry, at string) error {
+	in, err := from.Open(e.Source)
 	if err != nil {
 		return err
 	}
@@ -130,12 +133,6 @@ func (t *tree) layFile(from *os.Root, name, at string, a Attributes) error {
 		return err
 	}
 	_, err = io.Copy(out, in)
-	if err == nil {
-		err = out.Chown(a.UID, a.GID)
-	}
-	if err == nil {
-		err = unix.Fchmod(int(out.Fd()), a.Mode)
-	}
 	return errors.Join(err, out.Close())
 }
 

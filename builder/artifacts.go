@@ -1,0 +1,142 @@
+package builder
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+
+	"github.com/mesos-forge/forge/builder/recipe"
+	"github.com/mesos-forge/forge/builder/source"
+	"github.com/mesos-forge/forge/builder/source/file"
+	"github.com/mesos-forge/forge/builder/source/http"
+	"github.com/mesos-forge/forge/builder/source/maven"
+	"github.com/mesos-forge/forge/builder/step"
+	"github.com/mesos-forge/forge/builder/store"
+)
+
+// fetched is an artifact in the store.
+type fetched struct {
+	File   string
+	Digest store.Digest
+	Size   int64 // bytes
+}
+
+// artifacts returns the step that fetches what a component is made of, or nil.
+func (b *Builder) artifacts(c *recipe.Component) *step.Step {
+	if len(c.Artifacts) == 0 || c.Upstream != nil && len(c.Artifacts) == 1 {
+		return nil
+	}
+	return b.once("sources/"+c.Name, func(name string) *step.Step { return b.fetchArtifacts(name, c) })
+}
+
+func (b *Builder) fetchArtifacts(name string, c *recipe.Component) *step.Step {
+	s := &step.Step{Name: name, Kind: "sources", Version: 2, Settings: c.Artifacts, Inputs: b.pins.inputs(c)}
+	var java *step.Step
+	if _, err := exec.LookPath("mvn"); err != nil && usesMaven(c) {
+		java = b.javaTools()
+		s.Needs = append(s.Needs, java.Out("tree"))
+	}
+	s.Run = func(ctx context.Context, r *step.Run) error {
+		vendor := file.Open(b.opt.Vendor)
+		defer vendor.Close()
+		mvn := &maven.Client{Temp: r.Dir, Sink: r.Sink}
+		if java != nil {
+			tree, err := r.Tree(ctx, java.Out("tree"))
+			if err != nil {
+				return err
+			}
+			mvn.Root = tree
+		}
+		web := http.New(http.Options{Sink: r.Sink})
+		var names []string
+		var wants []source.Want
+		for artifact, a := range c.Artifacts {
+			if c.Upstream != nil && c.Upstream.Artifact == artifact {
+				continue // a package of its own
+			}
+			w, err := want(c.Name+"/"+artifact, a, vendor, mvn, web)
+			if err != nil {
+				return err
+			}
+			if line, ok := b.pins.artifact(w.Artifact.Name, a); ok {
+				w.Artifact.Digest, w.Artifact.Size = sha256Digest(line.SHA256), line.Size
+			}
+			names, wants = append(names, artifact), append(wants, w)
+		}
+		results, err := source.FetchAll(ctx, wants, b.store, b.opt.Jobs, r.Sink)
+		if err != nil {
+			return err
+		}
+		files := map[string]fetched{}
+		for i, res := range results {
+			path, err := b.store.BlobPath(res.Digest)
+			if err != nil {
+				return err
+			}
+			info, err := os.Stat(path)
+			if err != nil {
+				return err
+			}
+			files[names[i]] = fetched{res.File, res.Digest, info.Size()}
+		}
+		return r.PutJSON("files", files)
+	}
+	return s
+}
+
+func usesMaven(c *recipe.Component) bool {
+	for _, a := range c.Artifacts {
+		if slices.ContainsFunc(a.Sources, func(s recipe.Source) bool { return s.Maven != "" }) {
+			return true
+		}
+	}
+	return false
+}
+
+// javaTools makes the tree with the mvn of a host that has none. Its packages are in no lock: what
+// it fetches is checked against digests, so nothing of it reaches a result.
+func (b *Builder) javaTools() *step.Step {
+	t := b.stack.Tools
+	index := b.once("index/"+t.Distribution.Suite, func(string) *step.Step { return b.fetchIndex(t.Distribution.Suite, t.Apt) })
+	solve := b.once("solve/tools-java", func(string) *step.Step { return b.ask("tools-java", index, t.Java, true, nil, nil) })
+	return b.base("tools-java", solve, "etc/hosts", "etc/resolv.conf")
+}
+
+// known returns the digests that a recipe allows for an artifact.
+func known(a recipe.Artifact) []store.Digest {
+	var out []store.Digest
+	for _, hex := range a.SHA256 {
+		out = append(out, store.Digest("sha256:"+hex))
+	}
+	return out
+}
+
+// want turns a recipe's artifact into what is asked of the sources, the operator's folder first.
+func want(name string, a recipe.Artifact, vendor *file.Folder, mvn *maven.Client, web *http.Client) (source.Want, error) {
+	w := source.Want{Artifact: source.Artifact{Name: name, Known: known(a)}, Places: []source.Source{vendor}}
+	if len(a.SHA256) == 1 {
+		w.Artifact.Digest = w.Artifact.Known[0]
+	}
+	for _, s := range a.Sources {
+		switch {
+		case s.Maven != "":
+			co, err := maven.Parse(s.Maven)
+			if err != nil {
+				return w, fmt.Errorf("artifact %s: %w", name, err)
+			}
+			w.Artifact.File = co.File()
+			w.Places = append(w.Places, mvn.Artifact(co))
+		case s.HTTP != "":
+			src, err := web.URL(s.HTTP)
+			if err != nil {
+				return w, fmt.Errorf("artifact %s: %w", name, err)
+			}
+			w.Places = append(w.Places, src)
+		case s.File != "":
+			w.Artifact.Pattern = s.File
+		}
+	}
+	return w, nil
+}
