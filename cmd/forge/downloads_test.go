@@ -5,6 +5,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/mesos-forge/forge/builder/step"
 )
 
 // indexKind is the kind of step whose result is a download as it came.
@@ -45,9 +47,11 @@ func keepDownloads(t *testing.T, store string) {
 	made := map[string]bool{}
 	for path, rec := range results(t, store) {
 		for _, o := range rec.Outputs {
-			made[o.Digest.Hex()] = true
-			if rec.Kind == indexKind {
-				keep(t, filepath.Join(store, "trees", o.Digest.Hex()), filepath.Join(dir, "trees", o.Digest.Hex()))
+			switch hex := o.Digest.Hex(); {
+			case rec.Kind != indexKind:
+				made[hex] = true
+			case o.Type == step.Tree:
+				keep(t, filepath.Join(store, "trees", hex), filepath.Join(dir, "trees", hex))
 			}
 		}
 		if rec.Kind == indexKind {
