@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"os"
 	"syscall"
-
-	"github.com/google/renameio/v2"
 )
 
 // Reading every byte at every use would make a build that has nothing to do slow. So the store
@@ -20,7 +18,7 @@ func (s *Store) checked(kind string, d Digest, sig string) bool {
 }
 
 func (s *Store) record(kind string, d Digest, sig string) error {
-	err := renameio.WriteFile(s.path("meta", kind, d.Hex()), []byte(s.boot+"\n"+sig+"\n"), 0o644)
+	err := s.write(s.path("meta", kind, d.Hex()), []byte(s.boot+"\n"+sig+"\n"))
 	if err != nil {
 		return fmt.Errorf("store: %w", Explain(err))
 	}

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-
-	"github.com/google/renameio/v2"
 )
 
 // Result returns the stored result of a key; the error is os.ErrNotExist if there is none.
@@ -16,7 +14,7 @@ func (s *Store) Result(key Digest) ([]byte, error) {
 
 // PutResult stores the result of a key and remembers the key as the last one of name.
 func (s *Store) PutResult(name string, key Digest, b []byte) error {
-	err := errors.Join(renameio.WriteFile(s.path("results", key.Hex()), b, 0o644), s.SetLast(name, key))
+	err := errors.Join(s.write(s.path("results", key.Hex()), b), s.SetLast(name, key))
 	if err != nil {
 		return fmt.Errorf("store: result of %s: %w", name, Explain(err))
 	}
@@ -25,7 +23,7 @@ func (s *Store) PutResult(name string, key Digest, b []byte) error {
 
 // SetLast remembers the key as the last one of name.
 func (s *Store) SetLast(name string, key Digest) error {
-	return renameio.WriteFile(s.path("last", fileName(name)), []byte(key), 0o644)
+	return s.write(s.path("last", fileName(name)), []byte(key))
 }
 
 // DropResult forgets the result of a key, whose outputs turned out to be damaged.

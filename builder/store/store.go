@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
-	"github.com/google/renameio/v2"
 )
 
 const format = "1\n"
@@ -40,22 +39,22 @@ func Open(dir string) (*Store, error) {
 			return nil, fmt.Errorf("store %s: %w", dir, Explain(err))
 		}
 	}
-	if err := checkFormat(dir); err != nil {
-		return nil, err
-	}
 	s := &Store{dir: dir, boot: bootID(), use: flock.New(filepath.Join(dir, "locks", "use"))}
 	if err := s.use.RLock(); err != nil {
-		return nil, fmt.Errorf("store %s: lock: %w", dir, err)
+		return nil, fmt.Errorf("store %s: lock: %w", dir, Explain(err))
+	}
+	if err := s.checkFormat(); err != nil {
+		return nil, errors.Join(err, s.Close())
 	}
 	s.sweep()
 	return s, nil
 }
 
-func checkFormat(dir string) error {
-	name := filepath.Join(dir, "FORMAT")
+func (s *Store) checkFormat() error {
+	dir, name := s.dir, s.path("FORMAT")
 	b, err := os.ReadFile(name)
 	if errors.Is(err, os.ErrNotExist) {
-		if err := renameio.WriteFile(name, []byte(format), 0o644); err != nil {
+		if err := s.write(name, []byte(format)); err != nil {
 			return fmt.Errorf("store %s: %w", dir, Explain(err))
 		}
 		return nil
@@ -105,54 +104,6 @@ func (s *Store) scratchDir() (string, error) {
 		s.scratch = t
 	}
 	return s.scratch.Dir, nil
-}
-
-// Temp is a temporary folder in the store. It is on the same file system as blobs and trees, so
-// that what is made in it enters the store by a rename.
-type Temp struct {
-	Dir  string
-	lock *flock.Flock
-}
-
-// TempDir makes a temporary folder. If the process dies without calling Remove, the next
-// Open of the store removes it.
-func (s *Store) TempDir(prefix string) (*Temp, error) {
-	dir, err := os.MkdirTemp(s.path("tmp"), prefix+"-*")
-	if err != nil {
-		return nil, fmt.Errorf("store: temporary folder: %w", Explain(err))
-	}
-	l := flock.New(dir + ".lock")
-	if err := l.Lock(); err != nil {
-		os.RemoveAll(dir)
-		return nil, fmt.Errorf("store: temporary folder: %w", Explain(err))
-	}
-	if err := os.Chmod(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("store: temporary folder: %w", err)
-	}
-	return &Temp{Dir: dir, lock: l}, nil
-}
-
-// Remove deletes the folder with all that is left in it.
-func (t *Temp) Remove() error {
-	err := os.RemoveAll(t.Dir)
-	os.Remove(t.lock.Path())
-	return errors.Join(err, t.lock.Close())
-}
-
-// sweep removes temporary folders whose owner is gone. What can't be removed is left for the next
-// time: a store that works is worth more than one that is tidy.
-func (s *Store) sweep() {
-	locks, _ := filepath.Glob(s.path("tmp", "*.lock"))
-	for _, name := range locks {
-		l := flock.New(name)
-		if ok, err := l.TryLock(); err != nil || !ok {
-			continue
-		}
-		if os.RemoveAll(strings.TrimSuffix(name, ".lock")) == nil {
-			os.Remove(name)
-		}
-		l.Close()
-	}
 }
 
 // Lock waits until this process alone holds the lock of that name, and returns the

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/mesos-forge/forge/builder/store"
 )
 
@@ -166,6 +168,53 @@ func TestTemporaryFolders(t *testing.T) {
 	}
 	if err := living.Remove(); err != nil {
 		t.Error(err)
+	}
+}
+
+// Processes that begin sweep while others make folders: none may lose its own.
+func TestTemporaryFoldersWhileOthersSweep(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	stop, swept := make(chan struct{}), make(chan error)
+	go func() {
+		var err error
+		for err == nil {
+			select {
+			case <-stop:
+				swept <- nil
+				return
+			default:
+			}
+			var other *store.Store
+			if other, err = store.Open(dir); err == nil {
+				err = other.Close()
+			}
+		}
+		swept <- err
+	}()
+	var makers errgroup.Group
+	for range 4 {
+		makers.Go(func() error {
+			for range 200 {
+				tmp, err := s.TempDir("test")
+				if err != nil {
+					return err
+				}
+				if err := errors.Join(os.WriteFile(filepath.Join(tmp.Dir, "file"), nil, 0o644), tmp.Remove()); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	err := makers.Wait()
+	close(stop)
+	if err := errors.Join(err, <-swept); err != nil {
+		t.Error(err)
+	}
+	s.Close()
+	if left, err := os.ReadDir(filepath.Join(dir, "tmp")); err != nil || len(left) > 0 {
+		t.Errorf("%d entries are left in tmp (%v), such as %v", len(left), err, left)
 	}
 }
 

@@ -4,44 +4,129 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/mesos-forge/forge/builder"
 	"github.com/mesos-forge/forge/builder/step"
+	"github.com/mesos-forge/forge/builder/store"
 )
 
-// forge is the real program, compiled once, with a store and an output folder of its own.
+// work is the folder of this test process. Every user may enter it.
+var work string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "forge-cmd-")
+	if err == nil {
+		err = os.Chmod(dir, 0o755)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	work = dir
+	code := m.Run()
+	if err := os.RemoveAll(dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// compiled makes the real program, once.
+var compiled = sync.OnceValues(func() (string, error) {
+	program := filepath.Join(work, "forge")
+	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return program, nil
+})
+
+// forge is the real program with a checkout, a store and an output folder of its own.
 type forge struct {
-	t             *testing.T
-	program       string
-	checkout, dir string
+	t                  *testing.T
+	program            string
+	checkout, dir      string
+	store, out, vendor string
+	flags              []string // for each command
+	env                []string // on top of the test's own
+	wrap               []string // program and arguments that run forge, see enter and as
 }
 
 func newForge(t *testing.T) *forge {
 	t.Helper()
-	f := &forge{t: t, dir: t.TempDir()}
-	f.program = filepath.Join(f.dir, "forge")
-	if out, err := exec.Command("go", "build", "-o", f.program, ".").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
+	dir, err := os.MkdirTemp(work, "test-")
+	if err == nil {
+		err = os.Chmod(dir, 0o755)
 	}
-	f.checkout = filepath.Join(f.dir, "checkout")
-	if err := os.CopyFS(f.checkout, os.DirFS("../..")); err != nil {
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil { // such as for a mount that is left in it
+			t.Error(err)
+		}
+	})
+	return newForgeIn(t, dir)
+}
+
+func newForgeIn(t *testing.T, dir string) *forge {
+	t.Helper()
+	f := &forge{t: t, dir: dir, checkout: filepath.Join(dir, "checkout"), store: filepath.Join(dir, "store"),
+		out: filepath.Join(dir, "out"), vendor: filepath.Join(dir, "vendor")}
+	var err error
+	if f.program, err = compiled(); err != nil {
+		t.Fatal(err)
+	}
+	if err := copyCheckout("../..", f.checkout); err != nil {
 		t.Fatal(err)
 	}
 	return f
 }
 
+// copyCheckout copies what git keeps at the top, and leaves out what lies there beside it.
+func copyCheckout(from, to string) error {
+	entries, err := os.ReadDir(from)
+	if err != nil {
+		return err
+	}
+	if err := os.Mkdir(to, 0o755); err != nil {
+		return err
+	}
+	for _, e := range entries {
+		src, dst := filepath.Join(from, e.Name()), filepath.Join(to, e.Name())
+		switch name := e.Name(); {
+		case name == ".git", name == "out", name == "vendor", name == "forge.yaml", name == "cluster.yaml":
+		case e.IsDir():
+			err = errors.Join(err, os.CopyFS(dst, os.DirFS(src)))
+		default:
+			b, readErr := os.ReadFile(src)
+			err = errors.Join(err, readErr, os.WriteFile(dst, b, 0o644))
+		}
+	}
+	return err
+}
+
+// command returns the command that runs forge.
+func (f *forge) command(args ...string) *exec.Cmd {
+	line := append(append([]string{}, f.wrap...), f.program)
+	line = append(append(line, args...), "--checkout", f.checkout, "--store", f.store, "--out", f.out, "--vendor", f.vendor)
+	line = append(line, f.flags...)
+	cmd := exec.Command(line[0], line[1:]...)
+	cmd.Env = append(os.Environ(), f.env...)
+	return cmd
+}
+
 // run returns standard output, standard error and the exit status.
 func (f *forge) run(args ...string) (string, string, int) {
 	f.t.Helper()
-	cmd := exec.Command(f.program, append(args, "--checkout", f.checkout, "--store", filepath.Join(f.dir, "store"),
-		"--out", filepath.Join(f.dir, "out"), "--vendor", filepath.Join(f.dir, "vendor"))...)
+	cmd := f.command(args...)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err := cmd.Run()
@@ -58,11 +143,38 @@ func (f *forge) build(flags ...string) builder.Result {
 	if code != 0 {
 		f.t.Fatalf("forge build: exit status %d\n%s", code, errs)
 	}
+	return f.result(out)
+}
+
+func (f *forge) result(out string) builder.Result {
+	f.t.Helper()
 	var res builder.Result
 	if err := json.Unmarshal([]byte(out), &res); err != nil {
 		f.t.Fatalf("%v in %q", err, out)
 	}
 	return res
+}
+
+// digests returns what a build made, by name: packages, image, disk.
+func (f *forge) digests(res builder.Result) map[string]string {
+	f.t.Helper()
+	m := map[string]string{}
+	for _, r := range res.Roles {
+		m[r.Image] = r.Digest
+		for _, name := range slices.Concat(r.Disks, []string{r.Lock}, r.Debs) {
+			file, err := os.Open(filepath.Join(f.out, name))
+			if err != nil {
+				f.t.Fatal(err)
+			}
+			d, _, err := store.DigestReader(file)
+			if err != nil {
+				f.t.Fatal(err)
+			}
+			file.Close()
+			m[name] = string(d)
+		}
+	}
+	return m
 }
 
 func (f *forge) plan(flags ...string) map[string]step.Planned {
@@ -96,129 +208,4 @@ func (f *forge) planNames(what, path, content, name, reason string) {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-}
-
-func TestMistakesOnTheCommandLine(t *testing.T) {
-	f := newForge(t)
-	for _, c := range []struct {
-		args []string
-		code int
-		want string
-	}{
-		{[]string{"build", "--role", "slav"}, 1, `did you mean "slave"?`},
-		{[]string{"build", "--stack", "bokworm"}, 1, `did you mean "bookworm"?`},
-		{[]string{"build", "--rol", "slave"}, 2, "unknown flag: --rol"},
-		{[]string{"biuld"}, 2, `unknown command "biuld"`},
-		{[]string{"build", "--output", "xml"}, 2, "want text or json"},
-		{[]string{"load"}, 2, "exactly one --role"},
-	} {
-		out, errs, code := f.run(c.args...)
-		if code != c.code || !strings.Contains(errs, c.want) || out != "" {
-			t.Errorf("forge %s: exit status %d, output %q, error %q; want %d and %q", strings.Join(c.args, " "), code, out, errs, c.code, c.want)
-		}
-	}
-	if _, err := os.Stat(filepath.Join(f.dir, "out")); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("a failed command left an output folder: %v", err)
-	}
-}
-
-// TestBuild makes the role slave from nothing with the real apt, mvn, dpkg and go.
-func TestBuild(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds a whole role")
-	}
-	f := newForge(t)
-	first := f.build()
-	if len(first.Roles) != 1 || first.Hits != 0 || len(first.Roles[0].Debs) != 7 || len(first.Roles[0].StandIns) != 1 {
-		t.Fatalf("result = %+v; want one role, no hits, 7 packages and one stand-in", first)
-	}
-	inspect, err := exec.Command("skopeo", "inspect", "oci:"+filepath.Join(f.dir, "out", first.Roles[0].Image)).CombinedOutput()
-	if err != nil || !strings.Contains(string(inspect), `"io.github.mesos-forge.standins": "mesos"`) {
-		t.Errorf("skopeo inspect: %v\n%s", err, inspect)
-	}
-
-	if again := f.build(); again.Ran != 0 || again.Roles[0].Digest != first.Roles[0].Digest {
-		t.Errorf("the second build ran %d steps, image %s; want none, %s", again.Ran, again.Roles[0].Digest, first.Roles[0].Digest)
-	}
-
-	f.planNamesLockLines()
-	sysctl := filepath.Join(f.checkout, "overlays/slave/etc/sysctl.d/60-forge-slave.conf")
-	if err := os.WriteFile(sysctl, []byte("vm.swappiness = 2\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	for name, p := range f.plan() {
-		switch name {
-		case "deb/forge-role-slave":
-			if p.State != step.Miss || len(p.Reasons) != 1 || !strings.HasPrefix(p.Reasons[0], "input overlays/slave/etc/sysctl.d/60-forge-slave.conf changed") {
-				t.Errorf("%s: %+v; want a miss that names the overlay's file and nothing else", name, p)
-			}
-		case "rootfs/base", "layer/base", "solve/base", "sources/hadoop", "deb/forge-hadoop", "deb/mesos", "program/forge-node":
-			if p.State != step.Hit {
-				t.Errorf("%s: %+v; want a hit: it doesn't depend on the overlay", name, p)
-			}
-		}
-	}
-	f.planNames("a mode", filepath.Join(f.checkout, "overlays/slave/overlay.yaml"),
-		"summary: x\nfiles:\n  - path: /etc/sysctl.d/60-forge-slave.conf\n    mode: \"0600\"\n",
-		"deb/forge-role-slave", "input overlays/slave/overlay.yaml changed")
-	f.planNames("the operator's package", filepath.Join(f.dir, "vendor", "mesos_1.11.0-2_amd64.deb"), "not read by a plan",
-		"deb/forge-mesos", "setting StandIn changed: false, was true")
-	f.planNames("a template", filepath.Join(f.checkout, "recipes/bookworm/templates/hadoop/hadoop-env.sh"), "# changed\n",
-		"deb/forge-hadoop", "input recipes/bookworm/templates/hadoop/hadoop-env.sh changed")
-
-	// What is published never changes under its version.
-	if _, errs, code := f.run("build", "--role", "slave"); code != 1 || !strings.Contains(errs, "package forge-role-slave 1-1 differs from the one in the lock") {
-		t.Errorf("the overlay changed and the revision did not: exit status %d\n%s", code, errs)
-	}
-	f.edit("recipes/bookworm/roles/slave.yaml", "revision: 1", "revision: 2")
-	f.edit("recipes/bookworm/roles/slave.yaml", "changelog:\n", "changelog:\n  - {version: \"1\", revision: 2, date: \"2025-11-24\", changes: [\"Swap less.\"]}\n")
-	if changed := f.build(); changed.Roles[0].Digest == first.Roles[0].Digest {
-		t.Error("the image is the same after its overlay changed")
-	}
-}
-
-// planNamesLockLines changes one line of the lock after another, and expects that the plan names it and
-// nothing else, and that no step misses but the one that the line is for and those after it.
-func (f *forge) planNamesLockLines() {
-	f.t.Helper()
-	f.build("--locked")
-	for _, c := range []struct {
-		flag, line, step, reason string
-	}{
-		{"--locked=false", "name: hadoop/asm,", "sources/hadoop", "input forge.lock artifacts hadoop/asm changed"},
-		{"--locked", "name: runit,", "solve/container/slave", "input forge.lock debs container/slave runit:amd64 changed"},
-	} {
-		f.build(c.flag)
-		restore := f.edit("recipes/bookworm/forge.lock", `(?m)^(.*`+c.line+`.*sha256: ")[0-9a-f]{4}`, "${1}0000")
-		for name, p := range f.plan(c.flag) {
-			switch {
-			case name == c.step && (p.State != step.Miss || len(p.Reasons) != 1 || !strings.HasPrefix(p.Reasons[0], c.reason)),
-				name != c.step && p.State != step.Hit && p.State != step.Pending:
-				f.t.Errorf("%s changed, step %s: %s (%s); want that %s alone misses, by %q", c.line, name, p.State, strings.Join(p.Reasons, "; "), c.step, c.reason)
-			}
-		}
-		restore()
-	}
-}
-
-// edit replaces the first match in a file of the checkout, and returns what undoes that.
-func (f *forge) edit(file, pattern, with string) (restore func()) {
-	f.t.Helper()
-	name := filepath.Join(f.checkout, file)
-	text, err := os.ReadFile(name)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	re := regexp.MustCompile(pattern)
-	at := re.FindIndex(text)
-	if at == nil {
-		f.t.Fatalf("%s has no %s", name, pattern)
-	}
-	write := func(b []byte) {
-		if err := os.WriteFile(name, b, 0o644); err != nil {
-			f.t.Fatal(err)
-		}
-	}
-	write(slices.Concat(text[:at[0]], re.ReplaceAll(text[at[0]:at[1]], []byte(with)), text[at[1]:]))
-	return func() { write(text) }
 }

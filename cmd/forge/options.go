@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/docker/go-units"
@@ -30,6 +31,9 @@ func enter() error {
 	code, done, err := sandbox.Enter(sandbox.Entry{})
 	if err != nil {
 		return err
+	}
+	if sig := syscall.Signal(code - 128); done && sig > 0 && sig != syscall.SIGINT { // which it ends with by itself
+		fmt.Fprintf(os.Stderr, "forge: killed by signal %d (%v), by hand or for want of memory; what was finished is kept for the next run\n", int(sig), sig)
 	}
 	if done && code != 0 {
 		return exitStatus(code)
