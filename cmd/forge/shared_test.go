@@ -9,9 +9,16 @@ import (
 )
 
 // builtRole returns a forge that has built the role slave into its own output folder, and what it
-// made. All tests share one store, which outlives them: the first one of a machine builds, the
-// others only place the results.
+// made.
 func builtRole(t *testing.T) (*forge, builder.Result) {
+	t.Helper()
+	f := sharedForge(t)
+	return f, f.build()
+}
+
+// sharedForge returns a forge with an output folder of its own and a store that it shares with all
+// others and that outlives them: the first test of a machine builds, the others place the results.
+func sharedForge(t *testing.T) *forge {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("builds a whole role")
@@ -32,7 +39,7 @@ func builtRole(t *testing.T) (*forge, builder.Result) {
 	if err := os.Symlink(shared, filepath.Join(f.dir, "store")); err != nil {
 		t.Fatal(err)
 	}
-	return f, f.build()
+	return f
 }
 
 // missing ends a test that needs something that this machine has not.
