@@ -58,7 +58,7 @@ func ForComponent(in Inputs, c *recipe.Component, standin bool) (Spec, error) {
 	s.Purge = rendered(manifest)
 	if c.Name == "node" {
 		s.Enable = []string{"forge-node.service"}
-		s.Purge = append(s.Purge, "/etc/forge", "/var/lib/forge")
+		s.Purge = append(s.Purge, "/etc/forge", "/var/lib/forge", "/run/forge")
 	}
 	s.Copyright, err = Copyright(c.Name, c.Homepage, Work{Files: "*", Holders: holders(c.Copyright), Licence: c.Licence},
 		Work{Files: strings.TrimPrefix(shareDir, "/") + "/*", Holders: []string{authors}, Licence: "Apache-2.0"})
@@ -173,6 +173,9 @@ func rendered(c node.Component) []string {
 		if f.Format != node.FormatFlags {
 			add(f.Path)
 			continue
+		}
+		if len(f.Settings) == 0 { // attributes and resources: all names come from the inventory
+			add(f.Path)
 		}
 		for name := range f.Settings {
 			add(path.Join(f.Path, name))

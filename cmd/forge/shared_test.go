@@ -24,6 +24,19 @@ func sharedForge(t *testing.T) *forge {
 		t.Skip("builds a whole role")
 	}
 	f := newForge(t)
+	shared := filepath.Join(testCache(t), "store")
+	if err := os.MkdirAll(shared, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(shared, filepath.Join(f.dir, "store")); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// testCache is the folder for what tests keep for the next run.
+func testCache(t *testing.T) string {
+	t.Helper()
 	cache := os.Getenv("FORGE_TEST_CACHE")
 	if cache == "" {
 		user, err := os.UserCacheDir()
@@ -32,14 +45,10 @@ func sharedForge(t *testing.T) *forge {
 		}
 		cache = filepath.Join(user, "forge-test")
 	}
-	shared := filepath.Join(cache, "store")
-	if err := os.MkdirAll(shared, 0o755); err != nil {
+	if err := os.MkdirAll(cache, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink(shared, filepath.Join(f.dir, "store")); err != nil {
-		t.Fatal(err)
-	}
-	return f
+	return cache
 }
 
 // missing ends a test that needs something that this machine has not.
