@@ -27,7 +27,7 @@ type Inputs struct {
 // Where forge-node looks for what the packages say.
 const shareDir = "/usr/share/forge"
 
-const authors = "The Mesos Forge authors"
+const authors = "2025 The Mesos Forge authors"
 
 // ForComponent returns the package forge-NAME of a component: its layout and overlay, the manifest
 // and templates for forge-node, its users; it depends on what the recipe requires, exactly where
@@ -60,8 +60,13 @@ func ForComponent(in Inputs, c *recipe.Component, standin bool) (Spec, error) {
 		s.Enable = []string{"forge-node.service"}
 		s.Purge = append(s.Purge, "/etc/forge", "/var/lib/forge", "/run/forge")
 	}
-	s.Copyright, err = Copyright(c.Name, c.Homepage, Work{Files: "*", Holders: holders(c.Copyright), Licence: c.Licence},
-		Work{Files: strings.TrimPrefix(shareDir, "/") + "/*", Holders: []string{authors}, Licence: "Apache-2.0"})
+	works, err := artifactWorks(c)
+	if err != nil {
+		return Spec{}, fmt.Errorf("component %s: %w", c.Name, err)
+	}
+	works = append([]Work{{Files: "*", Holders: holders(c.Copyright), Licence: c.Licence}}, works...)
+	works = append(works, Work{Files: strings.TrimPrefix(shareDir, "/") + "/*", Holders: []string{authors}, Licence: "Apache-2.0"})
+	s.Copyright, err = Copyright(c.Name, c.Homepage, works...)
 	return s, err
 }
 

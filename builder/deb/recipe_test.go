@@ -1,13 +1,11 @@
 package deb
 
 import (
-	"bytes"
 	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"sort"
 	"strings"
 	"testing"
 
@@ -71,41 +69,6 @@ func programs(t *testing.T, layout []recipe.Operation) string {
 	return dir
 }
 
-// TestStackLintian holds what lintian says of the real packages: no errors but overridden ones.
-func TestStackLintian(t *testing.T) {
-	t.Parallel()
-	need(t, "lintian")
-	dir := t.TempDir()
-	var paths []string
-	for _, s := range stackPackages(t) {
-		var b bytes.Buffer
-		r, err := Build(t.Context(), s, epoch, &b)
-		if err != nil {
-			t.Error(err)
-			continue
-		}
-		path := filepath.Join(dir, r.Filename)
-		if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		paths = append(paths, path)
-	}
-	sort.Strings(paths)
-	out := output(t, "lintian", append([]string{"--no-cfg", "--allow-root", "--fail-on", "none", "--show-overrides",
-		"--tag-display-limit", "0"}, paths...)...)
-	var overrides []string
-	for _, line := range strings.Split(strings.TrimSpace(out), "\n") {
-		switch {
-		case strings.HasPrefix(line, "E:"), strings.Contains(line, "unused-override"):
-			t.Error(line)
-		case strings.HasPrefix(line, "O:"):
-			overrides = append(overrides, line)
-		}
-	}
-	sort.Strings(overrides)
-	golden(t, "stack-overrides.golden", strings.Join(overrides, "\n")+"\n")
-}
-
 // TestStackPackages checks what holds for each real package, and the chain of their dependencies.
 func TestStackPackages(t *testing.T) {
 	t.Parallel()
@@ -131,6 +94,7 @@ func TestStackPackages(t *testing.T) {
 	if s := all["forge-role-slave"]; !slices.Contains(s.Info.Depends, "forge-mesos (= "+all["forge-mesos"].Info.Version+")") {
 		t.Errorf("forge-role-slave depends on %q", s.Info.Depends)
 	}
+	golden(t, "hadoop-copyright.golden", all["forge-hadoop"].Copyright)
 	var m node.Component
 	for _, e := range all["forge-mesos"].Entries {
 		if e.Path == "/usr/share/forge/components/mesos.json" {
