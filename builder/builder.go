@@ -27,6 +27,7 @@ type Options struct {
 	Store    string
 	Out      string
 	Vendor   string // the operator's own files; need not exist
+	Profile  string // ProfileLab (also "") or ProfileProduction
 	Jobs     int    // steps at a time; 0: the number of processors
 	Refresh  bool   // fetch apt's indexes anew
 	Offline  bool   // use stored indexes of any age
@@ -55,7 +56,8 @@ type Builder struct {
 	store *store.Store
 	exec  *step.Executor
 
-	made map[string]*step.Step // steps of the graph so far, by name: roles share them
+	made     map[string]*step.Step   // steps of the graph so far, by name: roles share them
+	operator map[string]*operatorDeb // by component; what is not there is stood in for
 
 	host struct {
 		sync.Once
@@ -123,7 +125,7 @@ func everything(r role) []*step.Step {
 //
 // targets says what of each role is asked for.
 func (b *Builder) graph(targets func(role) []*step.Step) (*step.Graph, []role, error) {
-	b.made = map[string]*step.Step{}
+	b.made, b.operator = map[string]*step.Step{}, map[string]*operatorDeb{}
 	var roles []role
 	var wanted []*step.Step
 	for _, name := range b.opt.Roles {
@@ -157,6 +159,9 @@ func (b *Builder) chain(r *recipe.Role) (role, error) {
 			return role{}, err
 		}
 	}
+	if err := b.findOperatorDebs(r); err != nil {
+		return role{}, err
+	}
 	s := &solver{Builder: b, solves: map[string]*step.Step{}, indexes: map[string]*step.Step{}}
 	index, toolsIndex := s.index(b.stack.Distribution.Suite, b.stack.Apt), s.index(b.stack.Tools.Distribution.Suite, b.stack.Tools.Apt)
 	chain := role{name: r.Name, debs: b.debs(r)}
@@ -169,7 +174,7 @@ func (b *Builder) chain(r *recipe.Role) (role, error) {
 		return role{}, s.err
 	}
 	base, tools := b.base("base", solveBase), b.base("tools", solveTools)
-	delta := b.delta("role/"+r.Name, solveRole, chain.debs, b.stack.Rootfs.Overlay, nil, base)
+	delta := b.delta("role/"+r.Name, solveRole, chain.debs, b.stack.Rootfs.Overlay, b.disabled(r), base)
 	container := b.delta("container/"+r.Name, solveContainer, nil, b.stack.Container.Overlay, nil, delta, base)
 	chain.image = b.image(r, b.layer(base, false), b.layer(delta, true), b.layer(container, true))
 	boot := b.delta("boot/"+r.Name, solveBoot, nil, b.stack.Boot.Overlay, bootUnits, delta, base)

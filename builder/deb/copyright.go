@@ -1,8 +1,10 @@
 package deb
 
 import (
+	"embed"
 	"fmt"
-	"sort"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -12,7 +14,7 @@ type Work struct {
 	Files string
 	// Holders are the copyright lines, years first.
 	Holders []string
-	// Licence is an SPDX identifier whose text Debian ships: see commonLicences.
+	// Licence is an SPDX identifier: see commonLicences and otherLicences.
 	Licence string
 }
 
@@ -28,6 +30,25 @@ var commonLicences = map[string][2]string{
 	"MPL-2.0":           {"MPL-2.0", "MPL-2.0"},
 }
 
+// otherLicences maps SPDX identifiers to DEP-5 short names; what the copyright file says of them
+// lies in licences/, by identifier.
+var otherLicences = map[string]string{"BSD-3-Clause": "BSD-3-clause", "CDDL-1.1": "CDDL-1.1", "MIT": "Expat"}
+
+//go:embed licences
+var licenceTexts embed.FS
+
+// licence returns the DEP-5 short name of an SPDX identifier and the text of its paragraph.
+func licence(id string) (name, text string, err error) {
+	if common, ok := commonLicences[id]; ok {
+		return common[0], "On Debian systems, the full text of this licence can be found in the file\n/usr/share/common-licenses/" + common[1] + ".", nil
+	}
+	if name, ok := otherLicences[id]; ok {
+		text, err := licenceTexts.ReadFile("licences/" + id)
+		return name, strings.TrimSpace(string(text)), err
+	}
+	return "", "", fmt.Errorf("no text for the licence %q: known are %s; write the whole copyright text for another", id, strings.Join(knownLicences(), ", "))
+}
+
 // Copyright writes a machine-readable copyright file (DEP-5 1.0). name and source are the
 // upstream's; the works must say all that is in the package, "*" first.
 func Copyright(name, source string, works ...Work) (string, error) {
@@ -36,34 +57,25 @@ func Copyright(name, source string, works ...Work) (string, error) {
 	fmt.Fprintf(&b, "Upstream-Name: %s\nSource: %s\n", name, source)
 	used := map[string]string{}
 	for _, w := range works {
-		licence, ok := commonLicences[w.Licence]
-		if !ok {
-			return "", fmt.Errorf("copyright of %s: no text for the licence %q: known are %s; write the whole "+
-				"copyright text for another", name, w.Licence, strings.Join(knownLicences(), ", "))
+		short, text, err := licence(w.Licence)
+		if err != nil {
+			return "", fmt.Errorf("copyright of %s: %w", name, err)
 		}
 		if len(w.Holders) == 0 || w.Files == "" {
 			return "", fmt.Errorf("copyright of %s: %q has no copyright holders", name, w.Files)
 		}
-		used[licence[0]] = licence[1]
-		fmt.Fprintf(&b, "\nFiles: %s\nCopyright: %s\nLicense: %s\n", w.Files, strings.Join(w.Holders, "\n           "), licence[0])
+		used[short] = text
+		fmt.Fprintf(&b, "\nFiles: %s\nCopyright: %s\nLicense: %s\n", w.Files, strings.Join(w.Holders, "\n           "), short)
 	}
-	short := make([]string, 0, len(used))
-	for name := range used {
-		short = append(short, name)
-	}
-	sort.Strings(short)
-	for _, name := range short {
-		fmt.Fprintf(&b, "\nLicense: %s\n On Debian systems, the full text of this licence can be found in the file\n"+
-			" /usr/share/common-licenses/%s.\n", name, used[name])
+	for _, short := range slices.Sorted(maps.Keys(used)) {
+		text := strings.ReplaceAll(used[short], "\n\n", "\n.\n")
+		fmt.Fprintf(&b, "\nLicense: %s\n %s\n", short, strings.ReplaceAll(text, "\n", "\n "))
 	}
 	return b.String(), nil
 }
 
 func knownLicences() []string {
-	out := make([]string, 0, len(commonLicences))
-	for id := range commonLicences {
-		out = append(out, id)
-	}
-	sort.Strings(out)
-	return out
+	ids := slices.Concat(slices.Collect(maps.Keys(commonLicences)), slices.Collect(maps.Keys(otherLicences)))
+	slices.Sort(ids)
+	return ids
 }

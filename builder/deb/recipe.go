@@ -27,12 +27,12 @@ type Inputs struct {
 // Where forge-node looks for what the packages say.
 const shareDir = "/usr/share/forge"
 
-const authors = "The Mesos Forge authors"
+const authors = "2025 The Mesos Forge authors"
 
 // ForComponent returns the package forge-NAME of a component: its layout and overlay, the manifest
 // and templates for forge-node, its users; it depends on what the recipe requires, exactly where
-// forge makes it. standin says whether a stand-in takes the upstream package's place.
-func ForComponent(in Inputs, c *recipe.Component, standin bool) (Spec, error) {
+// forge makes it.
+func ForComponent(in Inputs, c *recipe.Component) (Spec, error) {
 	s, err := in.spec(c.Dir, c.Overlay, c.Package)
 	if err != nil {
 		return Spec{}, fmt.Errorf("component %s: %w", c.Name, err)
@@ -47,7 +47,7 @@ func ForComponent(in Inputs, c *recipe.Component, standin bool) (Spec, error) {
 	for _, name := range c.Requires {
 		s.depend(in.packages(name)...)
 	}
-	manifest := c.Manifest(standin)
+	manifest := c.Manifest()
 	if err := s.addJSON(path.Join(shareDir, "components", c.Name+".json"), manifest); err != nil {
 		return Spec{}, err
 	}
@@ -58,10 +58,15 @@ func ForComponent(in Inputs, c *recipe.Component, standin bool) (Spec, error) {
 	s.Purge = rendered(manifest)
 	if c.Name == "node" {
 		s.Enable = []string{"forge-node.service"}
-		s.Purge = append(s.Purge, "/etc/forge", "/var/lib/forge")
+		s.Purge = append(s.Purge, "/etc/forge", "/var/lib/forge", "/run/forge")
 	}
-	s.Copyright, err = Copyright(c.Name, c.Homepage, Work{Files: "*", Holders: holders(c.Copyright), Licence: c.Licence},
-		Work{Files: strings.TrimPrefix(shareDir, "/") + "/*", Holders: []string{authors}, Licence: "Apache-2.0"})
+	works, err := artifactWorks(c)
+	if err != nil {
+		return Spec{}, fmt.Errorf("component %s: %w", c.Name, err)
+	}
+	works = append([]Work{{Files: "*", Holders: holders(c.Copyright), Licence: c.Licence}}, works...)
+	works = append(works, Work{Files: strings.TrimPrefix(shareDir, "/") + "/*", Holders: []string{authors}, Licence: "Apache-2.0"})
+	s.Copyright, err = Copyright(c.Name, c.Homepage, works...)
 	return s, err
 }
 
@@ -82,6 +87,10 @@ func ForStandin(in Inputs, c *recipe.Component) (Spec, error) {
 	s.name(c.Upstream.Package, d.Version, d.Summary, d.Description)
 	s.Changelog, s.LintianOverrides = d.Changelog, d.LintianOverrides
 	s.Info.License = d.Licence
+	label := node.StandIn{Name: c.Name, Package: c.Upstream.Package, Version: d.Version}
+	if err := s.addJSON(path.Join(shareDir, "standins", c.Name+".json"), label); err != nil {
+		return Spec{}, err
+	}
 	s.Purge = rendered(node.Component{Dirs: c.Dirs})
 	s.Copyright, err = Copyright("forge-standin", c.Homepage, Work{Files: "*", Holders: []string{authors}, Licence: d.Licence})
 	return s, err
@@ -173,6 +182,9 @@ func rendered(c node.Component) []string {
 		if f.Format != node.FormatFlags {
 			add(f.Path)
 			continue
+		}
+		if len(f.Settings) == 0 { // attributes and resources: all names come from the inventory
+			add(f.Path)
 		}
 		for name := range f.Settings {
 			add(path.Join(f.Path, name))

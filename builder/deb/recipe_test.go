@@ -1,13 +1,11 @@
 package deb
 
 import (
-	"bytes"
 	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"sort"
 	"strings"
 	"testing"
 
@@ -36,7 +34,7 @@ func stackPackages(t *testing.T) map[string]Spec {
 	for _, c := range stack.Components {
 		in := Inputs{Stack: stack, Checkout: checkout, Tree: programs(t, c.Layout)}
 		if c.PackageName() != "" {
-			keep(ForComponent(in, c, c.Upstream != nil))
+			keep(ForComponent(in, c))
 		}
 		if c.Upstream != nil && c.Upstream.Standin != nil {
 			in.Tree = programs(t, c.Upstream.Standin.Layout)
@@ -71,41 +69,6 @@ func programs(t *testing.T, layout []recipe.Operation) string {
 	return dir
 }
 
-// TestStackLintian holds what lintian says of the real packages: no errors but overridden ones.
-func TestStackLintian(t *testing.T) {
-	t.Parallel()
-	need(t, "lintian")
-	dir := t.TempDir()
-	var paths []string
-	for _, s := range stackPackages(t) {
-		var b bytes.Buffer
-		r, err := Build(t.Context(), s, epoch, &b)
-		if err != nil {
-			t.Error(err)
-			continue
-		}
-		path := filepath.Join(dir, r.Filename)
-		if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		paths = append(paths, path)
-	}
-	sort.Strings(paths)
-	out := output(t, "lintian", append([]string{"--no-cfg", "--allow-root", "--fail-on", "none", "--show-overrides",
-		"--tag-display-limit", "0"}, paths...)...)
-	var overrides []string
-	for _, line := range strings.Split(strings.TrimSpace(out), "\n") {
-		switch {
-		case strings.HasPrefix(line, "E:"), strings.Contains(line, "unused-override"):
-			t.Error(line)
-		case strings.HasPrefix(line, "O:"):
-			overrides = append(overrides, line)
-		}
-	}
-	sort.Strings(overrides)
-	golden(t, "stack-overrides.golden", strings.Join(overrides, "\n")+"\n")
-}
-
 // TestStackPackages checks what holds for each real package, and the chain of their dependencies.
 func TestStackPackages(t *testing.T) {
 	t.Parallel()
@@ -131,16 +94,23 @@ func TestStackPackages(t *testing.T) {
 	if s := all["forge-role-slave"]; !slices.Contains(s.Info.Depends, "forge-mesos (= "+all["forge-mesos"].Info.Version+")") {
 		t.Errorf("forge-role-slave depends on %q", s.Info.Depends)
 	}
+	golden(t, "hadoop-copyright.golden", all["forge-hadoop"].Copyright)
 	var m node.Component
-	for _, e := range all["forge-mesos"].Entries {
-		if e.Path == "/usr/share/forge/components/mesos.json" {
-			if err := json.Unmarshal(e.Text, &m); err != nil {
-				t.Fatal(err)
-			}
+	var label node.StandIn
+	for _, e := range append(all["forge-mesos"].Entries, standin.Entries...) {
+		into := map[string]any{"/usr/share/forge/components/mesos.json": &m, "/usr/share/forge/standins/mesos.json": &label}[e.Path]
+		if into == nil {
+			continue
+		}
+		if err := json.Unmarshal(e.Text, into); err != nil {
+			t.Fatal(err)
 		}
 	}
-	if m.Name != "mesos" || !m.Standin || len(m.Services) == 0 {
+	if m.Name != "mesos" || len(m.Services) == 0 {
 		t.Errorf("manifest of mesos: %+v", m)
+	}
+	if label != (node.StandIn{Name: "mesos", Package: "mesos", Version: standin.Info.Version}) {
+		t.Errorf("the stand-in's label is %+v", label)
 	}
 }
 

@@ -183,7 +183,7 @@ var purgeParents = []string{"/etc/", "/var/log/", "/var/cache/", "/var/lib/forge
 
 func checkPurge(p string) error {
 	below := func(parent string) bool {
-		return strings.HasPrefix(p, parent) && len(p) > len(parent) || p == "/var/lib/forge"
+		return strings.HasPrefix(p, parent) && len(p) > len(parent) || p == "/var/lib/forge" || p == "/run/forge"
 	}
 	if !plainPath(p) || !slices.ContainsFunc(purgeParents, below) {
 		return fmt.Errorf("purge %q: want a plain path below one of %s", p, strings.Join(purgeParents, " "))

@@ -21,6 +21,7 @@
 //
 //	/usr/share/forge/components/NAME.json   Component
 //	/usr/share/forge/roles/NAME.json        Role
+//	/usr/share/forge/standins/NAME.json     StandIn, in the package that is one
 //	/usr/share/forge/templates/COMPONENT/   template files
 //	/etc/forge/cluster.yaml                 the inventory
 //	/etc/forge/node.yaml                    who this is, if user-data says it

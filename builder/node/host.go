@@ -95,9 +95,11 @@ func (n *Node) Machine() cluster.Machine {
 		}
 	}
 	if n.Container {
-		limit, _ := readBounded(n.path("/sys/fs/cgroup/memory.max"), 64)
-		if b, err := strconv.ParseInt(strings.TrimSpace(string(limit)), 10, 64); err == nil && int(b>>20) < m.RAM {
-			m.RAM = int(b >> 20)
+		for _, file := range []string{"memory.max", "memory/memory.limit_in_bytes"} { // cgroup v2, v1
+			limit, _ := readBounded(n.path("/sys/fs/cgroup/"+file), 64)
+			if b, err := strconv.ParseInt(strings.TrimSpace(string(limit)), 10, 64); err == nil && int(b>>20) < m.RAM {
+				m.RAM = int(b >> 20)
+			}
 		}
 	}
 	return m

@@ -20,6 +20,7 @@ const (
 	componentsDir = "usr/share/forge/components"
 	rolesDir      = "usr/share/forge/roles"
 	templatesDir  = "usr/share/forge/templates"
+	standinsDir   = "usr/share/forge/standins"
 )
 
 const maxManifest = 1 << 20
@@ -29,6 +30,9 @@ const maxManifest = 1 << 20
 type Image struct {
 	Components map[string]Component // by name
 	Roles      map[string]Role      // by name
+	// StandIns are labels that stand-ins carry, by component. They go with the package, so that the
+	// real one takes the label away when it takes the stand-in's place.
+	StandIns map[string]StandIn
 	// Templates holds COMPONENT/FILE.
 	Templates fs.FS
 }
@@ -45,7 +49,17 @@ func LoadImage(root string) (*Image, error) {
 	if img.Roles, err = loadManifests(root, rolesDir, func(r Role) string { return r.Name }); err != nil {
 		return nil, err
 	}
+	if img.StandIns, err = loadManifests(root, standinsDir, func(s StandIn) string { return s.Name }); err != nil {
+		return nil, err
+	}
 	return img, img.Check()
+}
+
+// StandIn is the label of a package that stands in for a component's software.
+type StandIn struct {
+	Name    string `json:"name"`    // of the component
+	Package string `json:"package"` // that it stands in for
+	Version string `json:"version"`
 }
 
 func loadManifests[T any](root, dir string, nameOf func(T) string) (map[string]T, error) {
@@ -116,12 +130,8 @@ func (img *Image) RoleNames() []string { return slices.Sorted(maps.Keys(img.Role
 // Standins returns the names of the components that stand-ins take the place
 // of, sorted.
 func (img *Image) Standins() []string {
-	names := []string{}
-	for _, n := range slices.Sorted(maps.Keys(img.Components)) {
-		if img.Components[n].Standin {
-			names = append(names, n)
-		}
-	}
+	names := slices.AppendSeq([]string{}, maps.Keys(img.StandIns))
+	slices.Sort(names)
 	return names
 }
 

@@ -21,8 +21,6 @@ type Component struct {
 	Name string `yaml:"name" json:"name"`
 	// Version of the upstream software, for status output: "1.2.1".
 	Version string `yaml:"version,omitempty" json:"version,omitempty"`
-	// Standin is true when a labelled stand-in takes the software's place.
-	Standin bool `yaml:"standin,omitempty" json:"standin,omitempty"`
 	// Services that this component can run; a role says which of them it runs.
 	Services []Service `yaml:"services,omitempty" json:"services,omitempty"`
 	// Files rendered on the node, in this order.

@@ -22,11 +22,10 @@ func (c *Component) PackageVersion() string {
 	return fmt.Sprintf("%s-%d", c.Version, c.Revision)
 }
 
-// Manifest is what forge-node reads about the component; standin says whether
-// a stand-in takes the upstream package's place in this build.
-func (c *Component) Manifest(standin bool) node.Component {
+// Manifest is what forge-node reads about the component.
+func (c *Component) Manifest() node.Component {
 	return node.Component{
-		Name: c.Name, Version: c.Version, Standin: standin,
+		Name: c.Name, Version: c.Version,
 		Services: c.Services, Files: c.Files, Dirs: c.Dirs,
 	}
 }

@@ -116,7 +116,7 @@ func TestLoad(t *testing.T) {
 	if diff := cmp.Diff(wantRole, manifest); diff != "" {
 		t.Error(diff)
 	}
-	if m := s.Components["brought"].Manifest(true); !m.Standin || m.Version != "2.0" || m.Services[0].Name != "broughtd" {
+	if m := s.Components["brought"].Manifest(); m.Version != "2.0" || m.Services[0].Name != "broughtd" {
 		t.Errorf("manifest: %+v", m)
 	}
 }

@@ -7,6 +7,8 @@ type Artifact struct {
 	Sources []Source `yaml:"sources" json:"sources" jsonschema:"minItems=1"`
 	// Licence of the file where it isn't the component's, SPDX.
 	Licence string `yaml:"licence,omitempty" json:"licence,omitempty"`
+	// Copyright lines of the file, years first, where they aren't the component's.
+	Copyright []string `yaml:"copyright,omitempty" json:"copyright,omitempty"`
 	// SHA256 are digests, 64 hexadecimal digits each, that are known to be
 	// good: for files that an operator brings and that no lock has seen yet.
 	// With the list present, any other digest is refused unless the lock has it.

@@ -69,7 +69,7 @@ func image(t *testing.T, s *Stack, role string) *node.Image {
 	writeJSON("roles/"+role+".json", manifest)
 	for _, name := range manifest.Components {
 		c := s.Components[name]
-		writeJSON("components/"+name+".json", c.Manifest(false))
+		writeJSON("components/"+name+".json", c.Manifest())
 		for base, file := range c.Templates() {
 			b, err := fs.ReadFile(s.FS, file)
 			if err != nil {
@@ -86,6 +86,33 @@ func image(t *testing.T, s *Stack, role string) *node.Image {
 		t.Fatal(err)
 	}
 	return img
+}
+
+// TestMesosAddress: a machine binds the node's address; a container, which may not have it, advertises it.
+func TestMesosAddress(t *testing.T) {
+	s, err := Load(repository(t), "bookworm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	inv, err := cluster.Load("../../cluster.example.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for container, want := range map[bool]string{false: "/etc/mesos-slave/ip", true: "/etc/mesos-slave/advertise_ip"} {
+		r, err := node.Render(image(t, s, "slave"), inv, "slave1", "slave", cluster.Machine{RAM: 2048, CPUs: 2}, container)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, f := range r.Files {
+			if strings.HasSuffix(f.Path, "ip") && string(f.Content) == "10.162.2.94\n" {
+				got = append(got, f.Path)
+			}
+		}
+		if len(got) != 1 || got[0] != want {
+			t.Errorf("container %v: the address stands in %q, want %s", container, got, want)
+		}
+	}
 }
 
 // TestRender renders the slave of cluster.example.yaml, as forge-node does,

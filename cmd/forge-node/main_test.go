@@ -61,7 +61,7 @@ func (resting) Stop(context.Context, []string) error  { return nil }
 
 const (
 	inventory = "name: lab\nnetworks: [{cidr: 10.0.0.0/24}]\nnodes:\n- {name: m, address: 10.0.0.1, role: master}\n- {name: s, address: 10.0.0.2, role: slave}\n"
-	component = `{"name":"c","standin":true,"services":[{"name":"svc","user":"root","needs":["namenode"],"runit":%q}],
+	component = `{"name":"c","services":[{"name":"svc","user":"root","needs":["namenode"],"runit":%q}],
 "files":[{"path":"/etc/c.conf","format":"properties","settings":{"fs":"{{ .HDFS.DefaultFS }}"}}]}`
 	role = `{"name":"slave","components":["c"],"services":["svc"]}`
 )
@@ -71,6 +71,7 @@ func layRoot(t *testing.T, dir, script string) {
 	t.Helper()
 	for path, content := range map[string]string{
 		"etc/forge/cluster.yaml":            inventory,
+		"usr/share/forge/standins/c.json":   `{"name":"c","package":"c-upstream","version":"1~standin1"}`,
 		"etc/forge/node.yaml":               "node: s\n",
 		"etc/passwd":                        fmt.Sprintf("root:x:%d:0::/root:/bin/sh\n", os.Getuid()),
 		"etc/group":                         fmt.Sprintf("root:x:%d:\n", os.Getgid()),

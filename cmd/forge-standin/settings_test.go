@@ -10,7 +10,7 @@ import (
 )
 
 // TestRefusedSettings runs the real binary with each wrong setting that makes the real daemon
-// exit. WORK in an argument stands for a fresh directory, LOG for a file in the way.
+// exit. WORK in an argument stands for a fresh directory, DIR for one that is there, LOG for a file in the way.
 func TestRefusedSettings(t *testing.T) {
 	const zk = "--zk=zk://127.0.0.1:1/mesos"
 	const slaveZK = "--master=zk://127.0.0.1:1/mesos"
@@ -83,6 +83,16 @@ func TestRefusedSettings(t *testing.T) {
 			want: "Failed to parse 'master1'"},
 		{name: "master file missing", program: "mesos-slave", args: []string{"--master=file:///nonexistent/zk", "--work_dir=WORK"},
 			want: "Error reading file '/nonexistent/zk'", usage: true},
+		{name: "master file is a directory", program: "mesos-slave", args: []string{"--master=file://DIR", "--work_dir=WORK"},
+			want: "Error reading file", usage: true},
+		{name: "one slash", program: "mesos-slave", args: []string{"--master=zk:/10.162.2.91:2181,10.162.2.92:2181/mesos", "--work_dir=WORK"},
+			want: "Failed to create a master detector: Failed to parse 'zk:/10.162.2.91:2181,10.162.2.92:2181/mesos'"},
+		{name: "no slashes", program: "mesos-slave", args: []string{"--master=zk:10.162.2.91:2181,10.162.2.92:2181/mesos", "--work_dir=WORK"},
+			want: "Failed to create a master detector: Failed to parse 'zk:10.162.2.91"},
+		{name: "0.19 zk path /", version: "0.19.0", program: "mesos-slave", args: []string{"--master=zk://h:2181/"},
+			want: "Expecting a (chroot) path for ZooKeeper ('/' is not supported)"},
+		{name: "0.19 no zk://", version: "0.19.0", program: "mesos-slave", args: []string{"--master=10.162.2.91:2181,10.162.2.92:2181/mesos"},
+			want: "Failed to parse"},
 		{name: "empty master", program: "mesos-slave", args: []string{"--master=", "--work_dir=WORK"},
 			want: "Failed to parse ''"},
 
@@ -102,6 +112,21 @@ func TestRefusedSettings(t *testing.T) {
 			want: "Error parsing ZooKeeper URL: Expecting a (chroot) path"},
 		{name: "master zk without scheme", program: "mesos-master", args: []string{"--zk=h:2181/mesos", "--work_dir=WORK", "--quorum=1"},
 			want: "Error parsing ZooKeeper URL: Expecting 'zk://' at the beginning of the URL"},
+		{name: "master zk with one slash", program: "mesos-master", args: []string{"--zk=zk:/h:2181/mesos", "--work_dir=WORK", "--quorum=1"},
+			want: "Error parsing ZooKeeper URL: Expecting 'zk://' at the beginning of the URL"},
+		{name: "master zk with full-width commas", program: "mesos-master",
+			args: []string{"--zk=zk://10.162.2.91:2181，10.162.2.92:2181/mesos", "--work_dir=WORK", "--quorum=1"},
+			want: "zookeeper_init: Invalid argument [22]"},
+		{name: "master zk path missing", program: "mesos-master", args: []string{"--zk=zk://h:2181,i:2181", "--work_dir=WORK", "--quorum=1"},
+			want: "Error parsing ZooKeeper URL: Expecting a (chroot) path"},
+		{name: "master zk file missing", program: "mesos-master", args: []string{"--zk=file:///nonexistent/zk", "--work_dir=WORK", "--quorum=1"},
+			want: "Error reading file '/nonexistent/zk'", usage: true},
+		{name: "quorum with a fraction", program: "mesos-master", args: []string{zk, "--work_dir=WORK", "--quorum=1.5"},
+			want: "Failed to convert '1.5' to number", usage: true},
+		{name: "quorum without a value", program: "mesos-master", args: []string{zk, "--work_dir=WORK", "--quorum="},
+			want: "Failed to load flag 'quorum'", usage: true},
+		{name: "0.19 master without work_dir", version: "0.19.0", program: "mesos-master", args: []string{zk, "--quorum=1"},
+			want: "--work_dir needed for replicated log based registry"},
 		{name: "unknown registry", program: "mesos-master", args: []string{"--registry=inmemory", "--work_dir=WORK"},
 			want: "'inmemory' is not a supported option for registry persistence"},
 		{name: "in_memory and strict", version: "0.19.0", program: "mesos-master", args: []string{"--registry=in_memory", "--registry_strict"},
@@ -146,7 +171,7 @@ func TestRefusedSettings(t *testing.T) {
 			}
 			var args []string
 			for _, a := range tt.args {
-				args = append(args, strings.NewReplacer("WORK", filepath.Join(dir, "work"), "LOG", file).Replace(a))
+				args = append(args, strings.NewReplacer("DIR", dir, "WORK", filepath.Join(dir, "work"), "LOG", file).Replace(a))
 			}
 			status, stdout, stderr := outcome(t, tt.env, filepath.Join(sbin[tt.version], tt.program), args...)
 			if status != 1 || stdout != "" {

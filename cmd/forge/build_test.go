@@ -49,8 +49,9 @@ func TestBuild(t *testing.T) {
 	f.planNames("a mode", filepath.Join(f.checkout, "overlays/slave/overlay.yaml"),
 		"summary: x\nfiles:\n  - path: /etc/sysctl.d/60-forge-slave.conf\n    mode: \"0600\"\n",
 		"deb/forge-role-slave", "input overlays/slave/overlay.yaml changed")
-	f.planNames("the operator's package", filepath.Join(f.vendor, "mesos_1.11.0-2_amd64.deb"), "not read by a plan",
-		"deb/forge-mesos", "setting StandIn changed: false, was true")
+	name, operator := mesosDeb(t, f.checkout)
+	f.planNames("the operator's package", filepath.Join(f.vendor, name), string(operator),
+		"deb/mesos", "the step itself: operator-deb, was deb")
 	f.planNames("a template", filepath.Join(f.checkout, "recipes/bookworm/templates/hadoop/hadoop-env.sh"), "# changed\n",
 		"deb/forge-hadoop", "input recipes/bookworm/templates/hadoop/hadoop-env.sh changed")
 

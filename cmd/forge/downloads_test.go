@@ -12,15 +12,24 @@ import (
 // indexKind is the kind of step whose result is a download as it came.
 const indexKind = "apt-index"
 
+// testCache is the folder for what tests keep for the next run.
+func testCache(t *testing.T) string {
+	t.Helper()
+	dir := os.Getenv("FORGE_TEST_CACHE")
+	if dir == "" {
+		dir = work
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
 // downloads is a folder that is laid out as a store and holds nothing but what builds downloaded:
 // package indexes with their results, and blobs. It is kept for the next run in $FORGE_TEST_CACHE.
 func downloads(t *testing.T) string {
 	t.Helper()
-	cache := os.Getenv("FORGE_TEST_CACHE")
-	if cache == "" {
-		cache = work
-	}
-	dir := filepath.Join(cache, "downloads")
+	dir := filepath.Join(testCache(t), "downloads")
 	for _, sub := range []string{"blobs/sha256", "trees", "results"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
 			t.Fatal(err)

@@ -69,6 +69,22 @@ func builtForge(t *testing.T) *forge {
 	return f
 }
 
+// builtRole is builtForge with the results in its output folder.
+func builtRole(t *testing.T) (*forge, builder.Result) {
+	t.Helper()
+	f := builtForge(t)
+	return f, f.build()
+}
+
+// missing ends a test that needs something that this machine has not.
+func missing(t *testing.T, what string) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatal("missing: " + what)
+	}
+	t.Skip("missing: " + what)
+}
+
 // forgeWithout is a forge whose store has everything of the shared build but the results of the
 // named steps. What is there is links to the shared store, so that it takes no time and no space.
 func forgeWithout(t *testing.T, steps ...string) *forge {

@@ -54,6 +54,46 @@ func (f *Folder) Close() error {
 // String names the folder.
 func (f *Folder) String() string { return "folder " + f.dir }
 
+// Match returns the paths in the folder of all files whose names match a glob (path.Match), sorted.
+func (f *Folder) Match(glob string) ([]string, error) {
+	f.once.Do(f.scan)
+	if f.scanErr != nil {
+		return nil, f.scanErr
+	}
+	return f.match(glob)
+}
+
+func (f *Folder) match(glob string) ([]string, error) {
+	var found []string
+	for _, p := range f.paths {
+		ok, err := path.Match(glob, path.Base(p))
+		if err != nil {
+			return nil, fmt.Errorf("glob %q: %w", glob, err)
+		}
+		if ok {
+			found = append(found, p)
+		}
+	}
+	return found, nil
+}
+
+// Open opens the regular file at a path that Match returned.
+func (f *Folder) Open(p string) (*os.File, error) {
+	file, err := f.root.Open(p)
+	if err != nil {
+		return nil, f.explain(p, err)
+	}
+	info, err := file.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New("not a regular file")
+	}
+	if err != nil {
+		file.Close()
+		return nil, f.explain(p, err)
+	}
+	return file, nil
+}
+
 // Fetch looks for a's exact name, then for its glob, then, where the digest is known, for a file
 // of any name that has it. A file that has the name but not the digest is an error, as are
 // several files for a glob.
@@ -73,14 +113,9 @@ func (f *Folder) Fetch(ctx context.Context, a source.Artifact, blobs source.Blob
 func (f *Folder) find(ctx context.Context, a source.Artifact) (string, error) {
 	found := f.byName[a.File]
 	if len(found) == 0 && a.Pattern != "" {
-		for _, p := range f.paths {
-			ok, err := path.Match(a.Pattern, path.Base(p))
-			if err != nil {
-				return "", fmt.Errorf("%s: glob %q: %w", a.Name, a.Pattern, err)
-			}
-			if ok {
-				found = append(found, p)
-			}
+		var err error
+		if found, err = f.match(a.Pattern); err != nil {
+			return "", fmt.Errorf("%s: %w", a.Name, err)
 		}
 	}
 	switch {
@@ -141,18 +176,11 @@ func (f *Folder) digest(p string) (store.Digest, error) {
 }
 
 func (f *Folder) put(ctx context.Context, p string, a source.Artifact, blobs source.Blobs) (source.Result, error) {
-	file, err := f.root.Open(p)
+	file, err := f.Open(p)
 	if err != nil {
-		return source.Result{}, f.explain(p, err)
+		return source.Result{}, err
 	}
 	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return source.Result{}, f.explain(p, err)
-	}
-	if !info.Mode().IsRegular() {
-		return source.Result{}, f.explain(p, errors.New("not a regular file"))
-	}
 	if a.File == "" {
 		a.File = path.Base(p)
 	}

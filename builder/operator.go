@@ -1,0 +1,187 @@
+package builder
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/mesos-forge/forge/builder/archive"
+	"github.com/mesos-forge/forge/builder/deb"
+	"github.com/mesos-forge/forge/builder/node"
+	"github.com/mesos-forge/forge/builder/recipe"
+	"github.com/mesos-forge/forge/builder/source"
+	"github.com/mesos-forge/forge/builder/source/file"
+	"github.com/mesos-forge/forge/builder/step"
+	"github.com/mesos-forge/forge/builder/store"
+)
+
+// Profiles say what a build may be made of.
+const (
+	ProfileLab        = "lab"        // stand-ins take the place of packages that are not at hand
+	ProfileProduction = "production" // no stand-ins
+)
+
+// operatorDeb is the operator's own package of a component: it comes before the stand-in.
+type operatorDeb struct {
+	deb.Result // Filename is its base name in the operator's folder
+	Digest     store.Digest
+}
+
+// findOperatorDebs looks for the operator's packages of a role's components. None is an error
+// unless a stand-in may take its place; so are several, and files that are not what their names say.
+func (b *Builder) findOperatorDebs(r *recipe.Role) error {
+	vendor := file.Open(b.opt.Vendor)
+	defer vendor.Close()
+	for _, name := range r.Components {
+		c := b.stack.Components[name]
+		if c.Upstream == nil || b.operator[name] != nil {
+			continue
+		}
+		found, err := b.findOperatorDeb(vendor, c)
+		if err != nil {
+			return fmt.Errorf("component %s: %w", name, err)
+		}
+		if found != nil {
+			b.operator[name] = found
+		}
+	}
+	return nil
+}
+
+func (b *Builder) findOperatorDeb(vendor *file.Folder, c *recipe.Component) (*operatorDeb, error) {
+	var globs, found []string
+	for _, s := range c.Artifacts[c.Upstream.Artifact].Sources {
+		if s.File == "" {
+			continue
+		}
+		paths, err := vendor.Match(s.File)
+		if err != nil {
+			return nil, err
+		}
+		globs, found = append(globs, s.File), append(found, paths...)
+	}
+	slices.Sort(found)
+	found = slices.Compact(found)
+	switch {
+	case len(found) > 1:
+		return nil, fmt.Errorf("%s has %d files for the package %s: %s; leave the one that is meant", vendor, len(found), c.Upstream.Package, strings.Join(found, ", "))
+	case len(found) == 1:
+		return b.readOperatorDeb(vendor, found[0], c)
+	case c.Upstream.Standin == nil:
+		return nil, fmt.Errorf("no file matches %s in %s, and nothing stands in for the package %s: put it there", strings.Join(globs, " or "), b.opt.Vendor, c.Upstream.Package)
+	case b.opt.Profile == ProfileProduction:
+		return nil, fmt.Errorf("no file matches %s in %s, and stand-ins are for the profile %s only: put the operator's package %s there, or build with --profile %s",
+			strings.Join(globs, " or "), b.opt.Vendor, ProfileLab, c.Upstream.Package, ProfileLab)
+	}
+	return nil, nil
+}
+
+// readOperatorDeb reads what the package at path says about itself.
+func (b *Builder) readOperatorDeb(vendor *file.Folder, path string, c *recipe.Component) (*operatorDeb, error) {
+	where := filepath.Join(b.opt.Vendor, path)
+	wrong := func(format string, args ...any) error {
+		advice := "put the right one there"
+		if c.Upstream.Standin != nil && b.opt.Profile != ProfileProduction {
+			advice += ", or take it away to build with the stand-in"
+		}
+		return fmt.Errorf("%s %w: it should be the Debian package %s for %s; %s", where, fmt.Errorf(format, args...),
+			c.Upstream.Package, strings.Join(b.stack.Arch, " or "), advice)
+	}
+	f, err := vendor.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	d, err := archive.OpenDeb(context.Background(), f, info.Size(), archive.DebOptions{Name: filepath.Base(path)})
+	if err != nil {
+		return nil, wrong("is no package: %w", err)
+	}
+	o := &operatorDeb{Result: deb.Result{Name: d.Control.Get("Package"), Version: d.Control.Get("Version"),
+		Arch: d.Control.Get("Architecture"), Filename: filepath.Base(path)}}
+	switch {
+	case o.Name != c.Upstream.Package:
+		return nil, wrong("holds the package %s", o.Name)
+	case o.Arch != "all" && !slices.Contains(b.stack.Arch, o.Arch):
+		return nil, wrong("is for the architecture %s", o.Arch)
+	case strings.Contains(o.Version, "~standin"):
+		return nil, wrong("is itself a stand-in, version %s", o.Version)
+	}
+	if _, err := f.Seek(0, 0); err != nil {
+		return nil, err
+	}
+	if o.Digest, _, err = store.DigestReader(f); err != nil {
+		return nil, fmt.Errorf("%s: %w", where, err)
+	}
+	a := source.Artifact{Name: c.Upstream.Artifact, File: o.Filename, Known: known(c.Artifacts[c.Upstream.Artifact])}
+	return o, source.Check(a, source.Result{Digest: o.Digest, From: where})
+}
+
+// standsIn tells whether a stand-in takes the place of the component's upstream package.
+func (b *Builder) standsIn(c *recipe.Component) bool {
+	return c.Upstream != nil && b.operator[c.Name] == nil
+}
+
+func (b *Builder) standIns(r *recipe.Role) []string {
+	var out []string
+	for _, name := range r.Components {
+		if c := b.stack.Components[name]; b.standsIn(c) {
+			out = append(out, c.Upstream.Package)
+		}
+	}
+	return out
+}
+
+// upstream returns the step for a package that keeps its upstream's name: the operator's file
+// as it is, or the stand-in.
+func (b *Builder) upstream(name string, c *recipe.Component) *step.Step {
+	if o := b.operator[c.Name]; o != nil {
+		return b.takeOperatorDeb(name, c, *o)
+	}
+	s := c.Upstream.Standin
+	set := struct {
+		debSettings
+		Homepage string
+		Dirs     []node.Dir
+	}{b.debSettings(c.Upstream.Package+" "+s.Version, nil), c.Homepage, c.Dirs}
+	return b.deb(name, b.layout(c.Dir, s.Layout, nil), b.stack.StandinInputs(c.Name), set,
+		func(in deb.Inputs) (deb.Spec, error) { return deb.ForStandin(in, c) })
+}
+
+// takeOperatorDeb returns the step that takes the operator's package as it is.
+func (b *Builder) takeOperatorDeb(name string, c *recipe.Component, o operatorDeb) *step.Step {
+	return &step.Step{Name: name, Kind: "operator-deb", Version: 2, Settings: o.Filename, Inputs: map[string]store.Digest{o.Filename: o.Digest},
+		Run: func(ctx context.Context, r *step.Run) error {
+			vendor := file.Open(b.opt.Vendor)
+			defer vendor.Close()
+			a := source.Artifact{Name: c.Upstream.Artifact, File: o.Filename, Digest: o.Digest}
+			res, err := vendor.Fetch(ctx, a, b.store)
+			if err != nil {
+				return err
+			}
+			r.PutBlob("deb", res.Digest, res.Size)
+			return r.PutJSON("info", o.Result)
+		}}
+}
+
+// disabled removes what starts a role's services without forge-node: packages that are not
+// forge's enable them, by scripts or by links that they ship. In a tree without systemd, find is
+// what there is.
+func (b *Builder) disabled(r *recipe.Role) [][]string {
+	var units []string
+	for _, name := range r.Components {
+		for _, s := range b.stack.Components[name].Services {
+			units = append(units, "-o", "-name", s.Name+".service")
+		}
+	}
+	if len(units) == 0 {
+		return nil
+	}
+	find := []string{"find", "/etc", "/usr/lib", "-type", "l", "-regex", `.*/systemd/system/.*\.\(wants\|requires\)/[^/]*`, "("}
+	return [][]string{append(append(find, units[1:]...), ")", "-print", "-delete")}
+}
