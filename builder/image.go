@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	spec "github.com/opencontainers/image-spec/specs-go/v1"
+
 	"github.com/mesos-forge/forge/builder/image/oci"
 	"github.com/mesos-forge/forge/builder/recipe"
 	"github.com/mesos-forge/forge/builder/step"
@@ -41,9 +43,11 @@ type layerSettings struct {
 }
 
 // image writes down how a role's layers make an image; the layout itself is put together in the
-// output folder, where it shares the layers' bytes.
+// output folder.
 func (b *Builder) image(r *recipe.Role, layers ...*step.Step) *step.Step {
-	cfg := oci.Config{Role: r.Name, Ref: r.Name, Created: b.opt.Epoch, StandIns: b.standIns(r),
+	about := map[string]string{spec.AnnotationVersion: b.stack.RoleVersion(r), spec.AnnotationDescription: r.Summary,
+		spec.AnnotationSource: "https://github.com/mesos-forge/forge", oci.StackLabel: b.stack.Name}
+	cfg := oci.Config{Role: r.Name, Ref: r.Name, Labels: about, Annotations: about, Created: b.opt.Epoch, StandIns: b.standIns(r),
 		Env:        []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
 		Entrypoint: []string{"/usr/bin/forge-node", "container-init"}, StopSignal: "SIGTERM"}
 	for _, name := range r.Components {

@@ -103,7 +103,10 @@ func checkLayout(t *testing.T, dir string) {
 	if _, err := exec.LookPath("skopeo"); err != nil {
 		missing(t, err.Error())
 	}
-	var config struct{ Labels map[string]string }
+	var config struct {
+		Created time.Time
+		Labels  map[string]string
+	}
 	var manifest struct{ Annotations map[string]string }
 	for _, read := range []struct {
 		args []string
@@ -119,7 +122,8 @@ func checkLayout(t *testing.T, dir string) {
 	}
 	want := map[string]string{
 		"io.github.mesos-forge.role": "slave", "io.github.mesos-forge.standins": "mesos",
-		"org.opencontainers.image.title": "slave", "org.opencontainers.image.created": "2025-11-23T00:00:00Z",
+		"io.github.mesos-forge.stack": "bookworm", "org.opencontainers.image.title": "slave", "org.opencontainers.image.version": "1-1",
+		"org.opencontainers.image.created": config.Created.UTC().Format(time.RFC3339),
 	}
 	for what, got := range map[string]map[string]string{"labels": config.Labels, "annotations": manifest.Annotations} {
 		for key, value := range want {

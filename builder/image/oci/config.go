@@ -16,6 +16,7 @@ import (
 // Labels of forge's own.
 const (
 	RoleLabel     = "io.github.mesos-forge.role"
+	StackLabel    = "io.github.mesos-forge.stack"
 	StandInsLabel = "io.github.mesos-forge.standins" // names, joined by commas; absent: none
 )
 

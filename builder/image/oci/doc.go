@@ -3,8 +3,8 @@
 // pushes it to a registry.
 //
 // WriteLayer and WriteLayout promise equal bytes for equal input, whatever the
-// number of cores. Layers are streamed and stay files; a layout takes their
-// blocks over by reflink or hard link where the file system can. What is read back is
+// number of cores. Layers are streamed and stay files; a layout has copies of
+// its own, with shared blocks where the file system can. What is read back is
 // verified: Validate compares every digest, and Push and Load stop when a
 // layout is damaged.
 //

@@ -31,9 +31,8 @@ func (l LayerInfo) File(path, history string) LayerFile {
 
 // WriteLayout makes an OCI image layout with one image in dir, which must be
 // absent or empty, and returns the digest of the image's manifest. Layers come
-// lowest first. Their files are not read where the file system can share their
-// blocks (reflink) or knows them by a second name (hard link): whoever
-// has the layout must not write into it.
+// lowest first. Their files are copied, or share their blocks where the file
+// system can do that (reflink): what is done to the layout does not reach them.
 //
 // On an error, what was made so far stays: the caller removes dir.
 func WriteLayout(dir string, layers []LayerFile, cfg Config) (digest string, err error) {
@@ -133,15 +132,16 @@ func (l layoutWriter) layer(layer LayerFile) error {
 	if info.Size() != layer.Size {
 		return fmt.Errorf("layer %s has %d bytes, expected %d (%s)", layer.Path, info.Size(), layer.Size, layer.Digest)
 	}
-	if err := shareFile(layer.Path, l.path(digest)); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := copyFile(layer.Path, l.path(digest)); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("layer %s: %w", layer.Path, err)
 	}
 	return nil
 }
 
-// shareFile makes target a reflink of source, else a hard link, else a copy.
+// copyFile makes target a reflink of source, else a copy; never a hard link, through
+// which a change of the layout would damage the store that the layer comes from.
 // A target that is there (one layer twice in an image) is fs.ErrExist.
-func shareFile(source, target string) error {
+func copyFile(source, target string) (err error) {
 	in, err := os.Open(source)
 	if err != nil {
 		return err
@@ -151,16 +151,10 @@ func shareFile(source, target string) error {
 	if err != nil {
 		return err
 	}
-	defer out.Close()
+	defer func() { err = errors.Join(err, out.Close()) }()
 	if unix.IoctlFileClone(int(out.Fd()), int(in.Fd())) == nil {
-		return out.Close()
+		return nil
 	}
-	linked := target + ".link"
-	if os.Link(source, linked) == nil {
-		return os.Rename(linked, target)
-	}
-	if _, err := io.Copy(out, in); err != nil {
-		return err
-	}
-	return out.Close()
+	_, err = io.Copy(out, in)
+	return err
 }
