@@ -70,6 +70,7 @@ type Part struct {
 	Version string `json:"version"`
 	Purl    string `json:"purl"`
 	SHA256  string `json:"sha256,omitempty"`
+	Size    int64  `json:"size,omitempty"` // bytes
 	File    string `json:"file,omitempty"` // its name; "" for what is linked into a program
 	Licence string `json:"licence"`        // SPDX expression or NOASSERTION
 }

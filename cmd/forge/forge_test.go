@@ -137,6 +137,9 @@ func TestBuild(t *testing.T) {
 		t.Errorf("skopeo inspect: %v\n%s", err, inspect)
 	}
 
+	checkResults(t, filepath.Join(f.dir, "out"), filepath.Join(f.dir, "store"), first)
+	f.checkSummary(first)
+
 	if again := f.build(); again.Ran != 0 || again.Roles[0].Digest != first.Roles[0].Digest {
 		t.Errorf("the second build ran %d steps, image %s; want none, %s", again.Ran, again.Roles[0].Digest, first.Roles[0].Digest)
 	}
