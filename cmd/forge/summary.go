@@ -26,7 +26,7 @@ func summary(w io.Writer, res *builder.Result, out, vendor string) error {
 		fmt.Fprintf(t, "  packages\t%s\t%s\t%d files\n", at("debs"), report.Size(r.Size(r.Debs...)), len(r.Debs))
 		fmt.Fprintf(t, "  image\t%s\t%s\t%s\n", at(r.Image), report.Size(r.Size(r.Image)), r.Digest)
 		for _, d := range r.Disks {
-			fmt.Fprintf(t, "  disk\t%s\t%s\n", at(d), report.Size(r.Size(d)))
+			fmt.Fprintf(t, "  disk\t%s\t%s\tboots by BIOS and UEFI\n", at(d), report.Size(r.Size(d)))
 		}
 		fmt.Fprintf(t, "  contents\t%s\t%s\t%d packages\n", at(r.Packages), report.Size(r.Size(r.Packages)), r.Contents)
 		fmt.Fprintf(t, "  SBOM\t%s\t%s\tSPDX 2.3\n", at(r.SBOM), report.Size(r.Size(r.SBOM)))
