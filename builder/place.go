@@ -14,7 +14,6 @@ import (
 	"syscall"
 
 	"github.com/gofrs/flock"
-	"github.com/google/renameio/v2"
 	"golang.org/x/sys/unix"
 
 	"github.com/mesos-forge/forge/builder/store"
@@ -90,11 +89,14 @@ type result struct {
 // file places the blob d at path.
 func (p *placer) file(ctx context.Context, role, path string, d store.Digest) error {
 	_, err := p.place(result{role: role, path: path, from: d, digest: d, make: func(tmp string) (string, error) {
+		if err := ctx.Err(); err != nil {
+			return "", err
+		}
 		blob, err := p.store.BlobPath(d)
 		if err != nil {
 			return "", err
 		}
-		return "", errors.Join(ctx.Err(), copyFile(blob, tmp, 0o644))
+		return "", copyFile(blob, tmp, 0o644)
 	}})
 	return err
 }
@@ -131,6 +133,9 @@ func (p *placer) place(r result) (string, error) {
 	if err == nil {
 		err = syncAll(tmp)
 	}
+	if err == nil && !r.unlisted {
+		err = p.dropSums()
+	}
 	if err == nil {
 		err = exchange(tmp, path)
 	}
@@ -146,6 +151,16 @@ func (p *placer) place(r result) (string, error) {
 	p.results[r.path] = now
 	p.written++
 	return note, p.save() // now: a run that ends here must not place it again
+}
+
+// dropSums takes the sums away before a result changes: better none than wrong ones, should the build end
+// before it writes the new ones.
+func (p *placer) dropSums() error {
+	err := os.Remove(filepath.Join(p.out, SumsName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // exchange gives the file or folder at tmp the name path in one step, whatever has it now.
@@ -230,7 +245,7 @@ func (p *placer) retire(roles []string) error {
 			continue
 		}
 		if strings.HasPrefix(rel, "debs/") && p.untouched(rel, r) {
-			if err := os.Remove(filepath.Join(p.out, rel)); err != nil {
+			if err := errors.Join(p.dropSums(), os.Remove(filepath.Join(p.out, rel))); err != nil {
 				return err
 			}
 		}
@@ -261,7 +276,17 @@ func (p *placer) save() error {
 	if err != nil {
 		return err
 	}
-	return renameio.WriteFile(filepath.Join(p.out, placedName), b, 0o644)
+	tmp := filepath.Join(p.temp(), "placed.json")
+	if err := os.MkdirAll(p.temp(), 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(tmp, b, 0o644); err != nil {
+		return err
+	}
+	if err := syncFile(tmp); err != nil {
+		return err
+	}
+	return os.Rename(tmp, filepath.Join(p.out, placedName))
 }
 
 // signature is store.Signature without what a further hard link changes: the layers of an image have

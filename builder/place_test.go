@@ -153,6 +153,28 @@ func TestPlaceKnowsWhoseResultsAre(t *testing.T) {
 	}
 }
 
+// TestPlaceLeavesNoWrongSums has a build end before it writes its sums.
+func TestPlaceLeavesNoWrongSums(t *testing.T) {
+	o := newOutFolder(t)
+	sums := filepath.Join(o.dir, SumsName)
+	there := func() bool { _, err := os.Stat(sums); return err == nil }
+	o.build([]string{"slave"}, map[string]string{"debs/a.deb": "1"}, nil)
+	o.must(os.WriteFile(sums, []byte("of a"), 0o644))
+	o.build([]string{"slave"}, map[string]string{"debs/a.deb": "1"}, nil)
+	if !there() {
+		t.Error("the sums went though nothing changed")
+	}
+	o.build([]string{"slave"}, map[string]string{"debs/a.deb": "2"}, nil)
+	if there() {
+		t.Error("the sums stayed though a result changed")
+	}
+	o.must(os.WriteFile(sums, []byte("of a"), 0o644))
+	o.build([]string{"slave"}, nil, nil)
+	if there() {
+		t.Error("the sums stayed though a package went")
+	}
+}
+
 func TestPlaceLeavesNothingHalf(t *testing.T) {
 	o := newOutFolder(t)
 	p, err := openPlacer(t.Context(), o.dir, o.store)
