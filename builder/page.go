@@ -22,7 +22,7 @@ func (b *Builder) placeReport(p *placer, roles []role, done map[string]step.Done
 	if err != nil {
 		return err
 	}
-	if res.Ran+res.Written > 0 {
+	if res.Ran > 0 {
 		delete(p.results, ReportName)
 	}
 	return p.text(ReportName, store.DigestOf(made), func(w io.Writer) error {

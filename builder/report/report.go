@@ -65,6 +65,10 @@ func Write(w io.Writer, d Data) error {
 	for i := range 5 {
 		p.Ticks = append(p.Ticks, tick{percent(int64(i), 4), Took(d.Took * time.Duration(i) / 4)})
 	}
+	p.Ticks[0].Label = "0"
+	if d.Took <= 0 {
+		p.Ticks = nil
+	}
 	if err := t.Execute(w, p); err != nil {
 		return fmt.Errorf("report: %w", err)
 	}

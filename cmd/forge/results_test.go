@@ -177,9 +177,18 @@ func (r *results) sbomSaysTheSame() {
 	if err := spdxlib.ValidateDocument(doc); err != nil {
 		r.Error(err)
 	}
+	texts := map[string]bool{}
+	for _, l := range doc.OtherLicenses {
+		texts[l.LicenseIdentifier] = l.ExtractedText != ""
+	}
 	got, ids, purls := map[string]bool{}, map[string]string{}, map[string]string{}
 	for _, p := range doc.Packages {
 		ids[string(p.PackageSPDXIdentifier)] = p.PackageName
+		for _, ref := range regexp.MustCompile(`LicenseRef[A-Za-z0-9.-]+`).FindAllString(p.PackageLicenseDeclared, -1) {
+			if !texts[ref] {
+				r.Errorf("package %s has licence %s, whose text is not in the SBOM", p.PackageName, ref)
+			}
+		}
 		for _, c := range p.PackageChecksums {
 			got[p.PackageName+" "+p.PackageVersion+" "+c.Value] = true
 		}
