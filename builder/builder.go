@@ -13,6 +13,7 @@ import (
 
 	"github.com/mesos-forge/forge/builder/event"
 	"github.com/mesos-forge/forge/builder/image/disk"
+	"github.com/mesos-forge/forge/builder/publish"
 	"github.com/mesos-forge/forge/builder/recipe"
 	"github.com/mesos-forge/forge/builder/source/apt"
 	"github.com/mesos-forge/forge/builder/step"
@@ -109,11 +110,12 @@ type role struct {
 	image *step.Step
 	disks map[disk.Format]*step.Step
 	lock  *step.Step
+	bill  *step.Step
 }
 
 // everything is what a build makes of a role.
 func everything(r role) []*step.Step {
-	return append([]*step.Step{r.image, r.lock}, slices.Collect(maps.Values(r.disks))...)
+	return append([]*step.Step{r.image, r.lock, r.bill}, slices.Collect(maps.Values(r.disks))...)
 }
 
 // graph is the whole pipeline:
@@ -122,6 +124,7 @@ func everything(r role) []*step.Step {
 //	programs, sources -> debs -> solve -> role -> layer -----> image
 //	                                      |-> container -> layer /
 //	                           tools ----- \-> boot -> disk
+//	solves, trees of all layers -> bill: packages.json, SBOM
 //
 // targets says what of each role is asked for.
 func (b *Builder) graph(targets func(role) []*step.Step) (*step.Graph, []role, error) {
@@ -179,6 +182,12 @@ func (b *Builder) chain(r *recipe.Role) (role, error) {
 	chain.image = b.image(r, b.layer(base, false), b.layer(delta, true), b.layer(container, true))
 	boot := b.delta("boot/"+r.Name, solveBoot, nil, b.stack.Boot.Overlay, bootUnits, delta, base)
 	chain.disks = b.disks(r.Name, tools, boot, delta, base)
+	onRole := []string{publish.LayerRole, publish.LayerBase}
+	chain.bill = b.bill(r,
+		billLayer{name: publish.LayerBase, solve: solveBase, tree: base},
+		billLayer{name: publish.LayerRole, solve: solveRole, tree: delta, below: onRole[1:], debs: chain.debs},
+		billLayer{name: publish.LayerContainer, solve: solveContainer, tree: container, below: onRole},
+		billLayer{name: publish.LayerBoot, solve: solveBoot, tree: boot, below: onRole})
 	chain.lock = b.roleLock(r, chain.debs, s.indexes, s.solves)
 	return chain, nil
 }
@@ -192,28 +201,38 @@ func (b *Builder) Plan() ([]step.Planned, error) {
 	return b.exec.Plan(g)
 }
 
-// Result is what a build made.
+// Result is what a build made. Paths are below Options.Out.
 type Result struct {
-	Roles []RoleResult `json:"roles"`
-	Ran   int          `json:"ran"`  // steps
-	Hits  int          `json:"hits"` // steps whose stored result was used
+	Roles   []RoleResult `json:"roles"`
+	Ran     int          `json:"ran"`     // steps
+	Hits    int          `json:"hits"`    // steps whose stored result was used
+	Written int          `json:"written"` // results that were not in the output folder yet
+	Report  string       `json:"report"`
+	Sums    string       `json:"sums"`
 	// IndexAge is how old the oldest of apt's indexes was that packages were taken from; 0 for a build from a lock.
 	IndexAge time.Duration `json:"index_age_ns,omitempty"`
+	Duration time.Duration `json:"duration_ns"`
 }
 
-// RoleResult is what was made for one role; paths are below Options.Out.
+// RoleResult is what was made for one role.
 type RoleResult struct {
-	Role     string   `json:"role"`
-	Debs     []string `json:"debs"`
-	Image    string   `json:"image"`  // folder of the OCI layout
-	Digest   string   `json:"digest"` // of the image's manifest
-	Disks    []string `json:"disks"`
-	Lock     string   `json:"lock"` // what exactly went in
-	StandIns []string `json:"standins,omitempty"`
+	Role     string       `json:"role"`
+	Debs     []string     `json:"debs"`
+	Image    string       `json:"image"`  // folder of the OCI layout
+	Digest   string       `json:"digest"` // of the image's manifest
+	Disks    []string     `json:"disks"`
+	Lock     string       `json:"lock"`     // what exactly went in
+	Packages string       `json:"packages"` // packages.json
+	SBOM     string       `json:"sbom"`
+	StandIns []string     `json:"standins,omitempty"`
+	Wanted   []Wanted     `json:"wanted,omitempty"`
+	Contents int          `json:"contents"` // packages in image and disk
+	Files    []ResultFile `json:"files"`    // all of it, with sizes and digests
 }
 
 // Build makes everything and places it in the output folder.
 func (b *Builder) Build(ctx context.Context) (*Result, error) {
+	started := time.Now()
 	g, roles, err := b.graph(everything)
 	if err != nil {
 		return nil, err
@@ -238,15 +257,8 @@ func (b *Builder) Build(ctx context.Context) (*Result, error) {
 			res.Ran++
 		}
 	}
-	if err := os.MkdirAll(b.opt.Out, 0o755); err != nil {
-		return nil, fmt.Errorf("output folder: %w", store.Explain(err))
-	}
-	for _, r := range roles {
-		rr, err := b.place(ctx, r, done)
-		if err != nil {
-			return nil, fmt.Errorf("place the results of role %s in %s: %w", r.name, filepath.Clean(b.opt.Out), store.Explain(err))
-		}
-		res.Roles = append(res.Roles, rr)
+	if err := b.placeAll(ctx, roles, done, started, res); err != nil {
+		return nil, fmt.Errorf("place the results in %s: %w", filepath.Clean(b.opt.Out), store.Explain(err))
 	}
 	return res, nil
 }

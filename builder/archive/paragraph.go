@@ -2,6 +2,9 @@ package archive
 
 import "strings"
 
+// maxFields bounds a paragraph: what apt and dpkg write has 40 at most.
+const maxFields = 1000
+
 // Field is one field of a Paragraph.
 type Field struct {
 	Name  string
@@ -38,6 +41,12 @@ func (p Paragraph) has(name string) bool {
 func ParseParagraphs(content []byte) ([]Paragraph, error) {
 	var all []Paragraph
 	var p Paragraph
+	var lines []string // of the last field of p; joined when it ends, or a long field would take quadratic time
+	end := func() {
+		if len(p) > 0 {
+			p[len(p)-1].Value = strings.Join(lines, "\n")
+		}
+	}
 	number := 0
 	for line := range strings.Lines(string(content)) {
 		number++
@@ -45,6 +54,7 @@ func ParseParagraphs(content []byte) ([]Paragraph, error) {
 		switch {
 		case line == "":
 			if p != nil {
+				end()
 				all, p = append(all, p), nil
 			}
 		case line[0] == '#':
@@ -52,20 +62,24 @@ func ParseParagraphs(content []byte) ([]Paragraph, error) {
 			if p == nil {
 				return nil, refuse(ErrMalformed, "line %d continues a field, but none is open", number)
 			}
-			last := &p[len(p)-1]
-			last.Value += "\n" + line[1:]
+			lines = append(lines, line[1:])
 		default:
 			name, value, ok := strings.Cut(line, ":")
 			if !ok || name == "" || strings.ContainsAny(name, " \t") {
 				return nil, refuse(ErrMalformed, "line %d is no field: %q", number, line)
 			}
+			if len(p) == maxFields {
+				return nil, refuse(ErrLimit, "line %d: more than %d fields in a paragraph", number, maxFields)
+			}
 			if p.has(name) {
 				return nil, refuse(ErrMalformed, "line %d: field %s stands twice", number, name)
 			}
-			p = append(p, Field{name, strings.TrimLeft(value, " \t")})
+			end()
+			p, lines = append(p, Field{Name: name}), append(lines[:0], strings.TrimLeft(value, " \t"))
 		}
 	}
 	if p != nil {
+		end()
 		all = append(all, p)
 	}
 	return all, nil

@@ -24,6 +24,8 @@ func TestBuild(t *testing.T) {
 	if again.Ran != 0 || again.Roles[0].Digest != first.Roles[0].Digest {
 		t.Errorf("the second build ran %d steps, image %s; want none, %s", again.Ran, again.Roles[0].Digest, first.Roles[0].Digest)
 	}
+	checkResults(t, f.out, f.store, again)
+	f.checkSummary(again)
 	inspect, err := exec.Command("skopeo", "inspect", "oci:"+filepath.Join(f.out, again.Roles[0].Image)).CombinedOutput()
 	if err != nil || !strings.Contains(string(inspect), `"io.github.mesos-forge.standins": "mesos"`) {
 		t.Errorf("skopeo inspect: %v\n%s", err, inspect)

@@ -1,0 +1,260 @@
+package builder
+
+import (
+	"context"
+	"debug/buildinfo"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/mesos-forge/forge/builder/archive"
+	"github.com/mesos-forge/forge/builder/publish"
+	"github.com/mesos-forge/forge/builder/recipe"
+	"github.com/mesos-forge/forge/builder/report"
+	"github.com/mesos-forge/forge/builder/source/apt"
+	"github.com/mesos-forge/forge/builder/source/maven"
+	"github.com/mesos-forge/forge/builder/step"
+)
+
+// billLayer is one layer of a role for its bill: the solve that says what is in it, and its tree.
+type billLayer struct {
+	name        string
+	solve, tree *step.Step
+	below       []string     // the topmost first
+	debs        []*step.Step // that forge made or the operator brings, on top of the solve
+}
+
+// billSettings are what goes into a bill besides the trees and the packages.
+type billSettings struct {
+	Epoch                      int64
+	Stack, Version, Role, Arch string
+	Packages                   map[string]billPackage // those that are not Debian's, by name
+}
+
+// billPackage is what the recipes know about a package and its file does not say.
+type billPackage struct {
+	Component string
+	Origin    publish.Origin
+	StandIn   bool
+	Licence   string
+	Parts     map[string]publish.Part // by the artifact's name, without digest
+	Programs  []string                // forge's own
+}
+
+// bill returns the step that draws up the list of a role's packages and the SBOM, and measures
+// its file trees. A layer comes after those below it.
+func (b *Builder) bill(r *recipe.Role, layers ...billLayer) *step.Step {
+	set := billSettings{Epoch: b.opt.Epoch.Unix(), Stack: b.stack.Name, Version: b.stack.Version, Role: r.Name, Arch: "amd64", Packages: b.billPackages(r)}
+	var needs []step.Ref
+	made := map[string]*step.Step{} // what packages are made of, by name
+	for _, l := range layers {
+		needs = append(needs, l.solve.Out("packages"), l.tree.Out("tree"))
+		for _, d := range l.debs {
+			needs = append(needs, d.Out("deb"))
+			for _, ref := range d.Needs {
+				if made[ref.Step.Name] == nil && (ref.Output == "files" || ref.Output == "program") {
+					needs = append(needs, ref)
+					made[ref.Step.Name] = ref.Step
+				}
+			}
+		}
+	}
+	return &step.Step{Name: "bill/" + r.Name, Kind: "bill", Version: 2, Settings: set, Needs: needs,
+		Run: func(ctx context.Context, run *step.Run) error {
+			spec := publish.Spec{Stack: set.Stack, Version: set.Version, Role: set.Role, Arch: set.Arch, Epoch: b.opt.Epoch}
+			usage := map[string]report.Folder{}
+			for _, l := range layers {
+				layer, err := billed(ctx, run, l, set.Packages, made)
+				if err != nil {
+					return err
+				}
+				if usage[l.name], err = report.Measure(ctx, layer.Dir); err != nil {
+					return err
+				}
+				spec.Layers = append(spec.Layers, layer)
+			}
+			bill, refs, err := publish.Collect(spec)
+			if err != nil {
+				return err
+			}
+			if err := run.Write("packages", bill.Write); err != nil {
+				return err
+			}
+			if err := run.Write("sbom", func(w io.Writer) error { return bill.WriteSBOM(w, refs) }); err != nil {
+				return err
+			}
+			return run.PutJSON("usage", usage)
+		}}
+}
+
+// billed reads what was put into a layer.
+func billed(ctx context.Context, run *step.Run, l billLayer, known map[string]billPackage, made map[string]*step.Step) (publish.Layer, error) {
+	out := publish.Layer{Name: l.name, Below: l.below}
+	var err error
+	if out.Dir, err = run.Tree(ctx, l.tree.Out("tree")); err != nil {
+		return out, err
+	}
+	var pkgs []apt.Package
+	if err := run.JSON(l.solve.Out("packages"), &pkgs); err != nil {
+		return out, err
+	}
+	for _, p := range pkgs {
+		row := billRow(p)
+		row.Origin = publish.FromDebian
+		out.Packages = append(out.Packages, row)
+	}
+	for _, d := range l.debs {
+		p, err := debFields(ctx, run, d)
+		if err != nil {
+			return out, err
+		}
+		row, k := billRow(p), known[p.Name]
+		row.Origin, row.StandIn, row.Licence, row.Purl = k.Origin, k.StandIn, k.Licence, ownPurl(p, k.Origin)
+		if row.Contains, err = parts(run, k, made); err != nil {
+			return out, fmt.Errorf("package %s: %w", p.Name, err)
+		}
+		out.Packages = append(out.Packages, row)
+	}
+	return out, nil
+}
+
+func billRow(p apt.Package) publish.Package {
+	return publish.Package{Name: p.Name, Version: p.Version, Architecture: p.Architecture, Source: p.Source, SourceVersion: p.SourceVersion,
+		SHA256: p.Digest.Hex(), Size: p.Size, Purl: p.Purl(), Homepage: p.Homepage}
+}
+
+// debFields reads what a package that no archive has says about itself.
+func debFields(ctx context.Context, run *step.Run, d *step.Step) (apt.Package, error) {
+	out, err := run.Digest(d.Out("deb"))
+	if err != nil {
+		return apt.Package{}, err
+	}
+	path, err := run.Blob(d.Out("deb"))
+	if err != nil {
+		return apt.Package{}, err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return apt.Package{}, err
+	}
+	defer f.Close()
+	file, err := archive.OpenDeb(ctx, f, out.Size, archive.DebOptions{Name: d.Name})
+	if err != nil {
+		return apt.Package{}, err
+	}
+	field := file.Control.Get
+	return apt.Package{Name: field("Package"), Version: field("Version"), Architecture: field("Architecture"), Source: field("Package"),
+		SourceVersion: field("Version"), Digest: out.Digest, Size: out.Size, Homepage: field("Homepage")}, nil
+}
+
+// ownPurl names a package that is in none of Debian's archives: one that forge made, or the operator's
+// file, of which nothing but its content is known.
+func ownPurl(p apt.Package, origin publish.Origin) string {
+	name := strings.TrimPrefix(p.Purl(), "pkg:deb/debian/")
+	if origin == publish.FromOperator {
+		name, _, _ = strings.Cut(name, "?")
+		return "pkg:generic/" + name + "?checksum=sha256:" + p.Digest.Hex()
+	}
+	return "pkg:deb/mesos-forge/" + name
+}
+
+// billPackages returns what the recipes say about the packages of a role that forge makes or that the
+// operator brings, by package name.
+func (b *Builder) billPackages(r *recipe.Role) map[string]billPackage {
+	out := map[string]billPackage{r.PackageName(): {Origin: publish.FromForge}}
+	for _, name := range r.Components {
+		c := b.stack.Components[name]
+		if own := c.PackageName(); own != "" {
+			p := billPackage{Component: name, Origin: publish.FromForge, Licence: c.Licence, Parts: map[string]publish.Part{}}
+			p.layout(c, c.Layout)
+			out[own] = p
+		}
+		switch {
+		case c.Upstream == nil:
+		case b.standsIn(c):
+			p := billPackage{Component: name, Origin: publish.FromForge, StandIn: true, Licence: c.Upstream.Standin.Licence, Parts: map[string]publish.Part{}}
+			p.layout(c, c.Upstream.Standin.Layout)
+			out[c.Upstream.Package] = p
+		default:
+			out[c.Upstream.Package] = billPackage{Component: name, Origin: publish.FromOperator, Licence: c.Licence}
+		}
+	}
+	return out
+}
+
+// layout enters what a layout takes into the package.
+func (p *billPackage) layout(c *recipe.Component, ops []recipe.Operation) {
+	for _, op := range ops {
+		if op.Program != "" {
+			p.Programs = append(p.Programs, op.Program)
+		}
+		names := op.Copy
+		if op.Extract != "" {
+			names = append(names[:len(names):len(names)], op.Extract)
+		}
+		for _, name := range names {
+			p.Parts[name] = partOf(c, name)
+		}
+	}
+}
+
+// partOf describes an artifact of a component by the coordinates of its first Maven source, or else
+// by the component's name and version.
+func partOf(c *recipe.Component, name string) publish.Part {
+	a := c.Artifacts[name]
+	part := publish.Part{Name: name, Version: c.Version, Purl: "pkg:generic/" + c.Name + "-" + name + "@" + c.Version, Licence: a.Licence}
+	if part.Licence == "" {
+		part.Licence = c.Licence
+	}
+	for _, s := range a.Sources {
+		if co, err := maven.Parse(s.Maven); err == nil {
+			part.Name, part.Version, part.Purl = co.Group+":"+co.Artifact, co.Version, co.Purl()
+			break
+		}
+	}
+	return part
+}
+
+// parts returns the artifacts in a package with their digests, and the modules that its programs
+// are linked from.
+func parts(run *step.Run, k billPackage, made map[string]*step.Step) ([]publish.Part, error) {
+	var out []publish.Part
+	if sources := made["sources/"+k.Component]; sources != nil {
+		files := map[string]fetched{}
+		if err := run.JSON(sources.Out("files"), &files); err != nil {
+			return nil, err
+		}
+		for _, name := range sortedNames(k.Parts) {
+			part := k.Parts[name]
+			part.SHA256, part.Size, part.File = files[name].Digest.Hex(), files[name].Size, filepath.Base(files[name].File)
+			out = append(out, part)
+		}
+	}
+	for _, name := range k.Programs {
+		path, err := run.Blob(made["program/"+name].Out("program"))
+		if err != nil {
+			return nil, err
+		}
+		info, err := buildinfo.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("program %s: %w", name, err)
+		}
+		out = append(out, modules(info)...)
+	}
+	return out, nil
+}
+
+// modules returns what a Go program is linked from: the standard library and its modules.
+func modules(info *buildinfo.BuildInfo) []publish.Part {
+	version := strings.TrimPrefix(info.GoVersion, "go")
+	out := []publish.Part{{Name: "std", Version: version, Purl: "pkg:golang/std@" + version, Licence: "BSD-3-Clause"}}
+	for _, m := range info.Deps {
+		if m.Replace != nil {
+			m = m.Replace
+		}
+		out = append(out, publish.Part{Name: m.Path, Version: m.Version, Purl: "pkg:golang/" + strings.ToLower(m.Path) + "@" + m.Version, Licence: publish.NoAssertion})
+	}
+	return out
+}
