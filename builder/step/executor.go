@@ -63,6 +63,7 @@ func (x *Executor) Execute(ctx context.Context, g *Graph) (map[string]Done, erro
 	for _, s := range g.steps {
 		e.nodes[s] = &node{step: s, ready: make(chan struct{})}
 	}
+	x.Sink.Emit(event.Event{Time: time.Now(), Kind: event.Progress, Total: int64(len(g.steps)), Unit: "steps"})
 	var wg sync.WaitGroup
 	for _, s := range g.steps {
 		wg.Go(func() {

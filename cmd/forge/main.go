@@ -83,7 +83,7 @@ func newRoot(v *viper.Viper) *cobra.Command {
 	f.Bool("refresh", false, "fetch the package indexes anew")
 	f.Bool("offline", false, "use no network")
 	f.String("output", "text", "form of results: text or json")
-	f.String("progress", "plain", "form of progress: plain or json")
+	f.String("progress", "auto", "form of progress: auto (bars on a terminal), plain or json")
 	f.Bool("quiet", false, "print no progress")
 	v.SetEnvPrefix("FORGE")
 	v.SetEnvKeyReplacer(strings.NewReplacer("-", "_", ".", "_"))
