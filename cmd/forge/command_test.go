@@ -38,3 +38,21 @@ func TestSchemaCommand(t *testing.T) {
 		t.Errorf("error = %v; want the command that mends it", err)
 	}
 }
+
+func TestCompletion(t *testing.T) {
+	for _, c := range []struct{ args, want string }{
+		{"build --role ", "slave\n"},
+		{"build --stack ", "bookworm\n"},
+		{"plan --progress ", "auto\nplain\njson\n"},
+		{"schema inv", "inventory\n"},
+		{"completion ba", "bash\n"},
+	} {
+		args := append([]string{"__completeNoDesc", "--checkout", "../.."}, strings.Split(c.args, " ")...)
+		if out, err := command(t, args...); err != nil || !strings.Contains(out, c.want) {
+			t.Errorf("forge %s<TAB> = %q, %v; want %q", c.args, out, err, c.want)
+		}
+	}
+	if out, err := command(t, "completion", "bash"); err != nil || !strings.Contains(out, "__start_forge") {
+		t.Errorf("completion bash = %d bytes, %v", len(out), err)
+	}
+}

@@ -88,6 +88,7 @@ func newRoot(v *viper.Viper) *cobra.Command {
 	v.SetEnvPrefix("FORGE")
 	v.SetEnvKeyReplacer(strings.NewReplacer("-", "_", ".", "_"))
 	v.AutomaticEnv()
+	completeFlags(root, v)
 	root.AddCommand(buildCommand(v), planCommand(v), lockCommand(v), loadCommand(v), schemaCommand(v), doctorCommand(), versionCommand())
 	return root
 }
