@@ -137,6 +137,10 @@ func TestBuild(t *testing.T) {
 		t.Errorf("skopeo inspect: %v\n%s", err, inspect)
 	}
 
+	// A build leaves no garbage, and all that it needs is found to be needed.
+	if out, errs, code := f.run("gc"); code != 0 || !strings.Contains(out, ", 0 files, 0 trees, 0 logs, 0 temporary folders") {
+		t.Errorf("forge gc after a build: exit status %d\n%s%s", code, out, errs)
+	}
 	if again := f.build(); again.Ran != 0 || again.Roles[0].Digest != first.Roles[0].Digest {
 		t.Errorf("the second build ran %d steps, image %s; want none, %s", again.Ran, again.Roles[0].Digest, first.Roles[0].Digest)
 	}
