@@ -18,7 +18,7 @@ var ranks = []struct {
 	packages []string
 	own      bool
 }{
-	{[]string{"cmd/"}, true}, // cmd/X/internal
+	{[]string{"cmd/", "hack/"}, true}, // cmd/X/internal
 	{[]string{"builder"}, false},
 	{[]string{"builder/deb", "builder/rootfs", "builder/image/", "builder/publish", "builder/report"}, false},
 	{[]string{"builder/source", "builder/archive", "builder/sandbox", "builder/store", "builder/step"}, true},
@@ -40,6 +40,7 @@ func rank(pkg string) int {
 // exceptions are imports of an own rank that are meant.
 var exceptions = map[[2]string]bool{
 	{"builder/image/vm", "builder/image/vm/bootsector"}: true, // a part of it
+	{"builder/rootfs/rootfstest", "builder/rootfs"}:     true, // for its tests
 }
 
 type listed struct {

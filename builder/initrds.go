@@ -40,6 +40,7 @@ func (c initrds) Get(_ context.Context, key string) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.store.Use(c.key(key))
 	return os.Open(path)
 }
 

@@ -13,9 +13,19 @@ import (
 	"github.com/mesos-forge/forge/builder/store"
 )
 
-// program returns the step that compiles one of forge's own programs from the checkout.
+// program returns the step for one of forge's own programs: compiled from the checkout, or, where the
+// checkout has recipes only, the one that a release brings.
 func (b *Builder) program(name string) *step.Step {
-	return b.once("program/"+name, func(called string) *step.Step { return b.compile(called, name) })
+	return b.once("program/"+name, func(called string) *step.Step {
+		if _, err := os.Stat(filepath.Join(b.opt.Checkout, "go.mod")); err == nil {
+			return b.compile(called, name)
+		}
+		executable, err := os.Executable()
+		if err != nil {
+			executable = os.Args[0]
+		}
+		return released(called, releasedPath(executable, name))
+	})
 }
 
 func (b *Builder) compile(called, name string) *step.Step {

@@ -9,11 +9,11 @@ const MaxBytes = 1 << 20
 // by [Inventory.Derive], not here, so that an inventory can be printed as it is.
 type Inventory struct {
 	// Name of the cluster, lower case; Mesos shows it.
-	Name string `yaml:"name" json:"name"`
+	Name string `yaml:"name" json:"name" jsonschema:"required"`
 	// Networks that all node addresses lie in.
-	Networks []Network `yaml:"networks" json:"networks"`
+	Networks []Network `yaml:"networks" json:"networks" jsonschema:"required"`
 	// Nodes in order: the first ZooKeeper node has myid 1, and so on.
-	Nodes     []Node    `yaml:"nodes" json:"nodes"`
+	Nodes     []Node    `yaml:"nodes" json:"nodes" jsonschema:"required"`
 	ZooKeeper ZooKeeper `yaml:"zookeeper" json:"zookeeper"`
 	Mesos     Mesos     `yaml:"mesos" json:"mesos"`
 	HDFS      HDFS      `yaml:"hdfs" json:"hdfs"`
@@ -27,9 +27,9 @@ type Inventory struct {
 
 // Network is one network of the cluster.
 type Network struct {
-	CIDR    string   `yaml:"cidr" json:"cidr"`                 // 10.162.2.0/24
-	Gateway string   `yaml:"gateway" json:"gateway,omitempty"` // default route of its nodes
-	DNS     []string `yaml:"dns" json:"dns,omitempty"`         // name servers of its nodes
+	CIDR    string   `yaml:"cidr" json:"cidr" jsonschema:"required"` // 10.162.2.0/24
+	Gateway string   `yaml:"gateway" json:"gateway,omitempty"`       // default route of its nodes
+	DNS     []string `yaml:"dns" json:"dns,omitempty"`               // name servers of its nodes
 }
 
 // Prefix of the network; the zero Prefix if CIDR is not valid.
@@ -43,9 +43,9 @@ func (n Network) Prefix() netip.Prefix {
 
 // Node is one machine of the cluster.
 type Node struct {
-	Name    string `yaml:"name" json:"name"`       // host name: one label, lower case
-	Address string `yaml:"address" json:"address"` // IPv4 or IPv6, inside one of the networks
-	Role    string `yaml:"role" json:"role"`       // "master", "slave"
+	Name    string `yaml:"name" json:"name" jsonschema:"required"`       // host name: one label, lower case
+	Address string `yaml:"address" json:"address" jsonschema:"required"` // IPv4 or IPv6, inside one of the networks
+	Role    string `yaml:"role" json:"role" jsonschema:"required"`       // "master", "slave"
 	// Heap by service name, in MiB.
 	Heap map[string]int `yaml:"heap" json:"heap,omitempty"`
 	// DataDirs are the DataNode's directories here, instead of hdfs.data_dirs.

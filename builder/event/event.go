@@ -15,7 +15,7 @@ const (
 	StepDone  Kind = "done"     // a step ran and its result is stored
 	StepFail  Kind = "fail"     // a step failed; Err says why
 	Phase     Kind = "phase"    // a step entered a named phase, such as "unpack"
-	Progress  Kind = "progress" // Done of Total Units are finished
+	Progress  Kind = "progress" // Done of Total Units are finished; without a Step, steps of the whole run
 	Log       Kind = "log"      // a line of output of a program that a step runs
 	Warning   Kind = "warning"  // something a person should read; the build goes on
 )

@@ -63,6 +63,7 @@ func (x *Executor) Execute(ctx context.Context, g *Graph) (map[string]Done, erro
 	for _, s := range g.steps {
 		e.nodes[s] = &node{step: s, ready: make(chan struct{})}
 	}
+	x.Sink.Emit(event.Event{Time: time.Now(), Kind: event.Progress, Total: int64(len(g.steps)), Unit: "steps"})
 	var wg sync.WaitGroup
 	for _, s := range g.steps {
 		wg.Go(func() {
@@ -130,6 +131,7 @@ func (e *execution) bring(ctx context.Context, n *node) error {
 			// Only for the words of a later plan: a full disk must not stop a build that has nothing to do.
 			_ = e.Store.SetLast(n.step.Name, rec.Key)
 		}
+		e.Store.Use(rec.Key)
 		e.Sink.Emit(event.Event{Time: time.Now(), Kind: event.StepHit, Step: n.step.Name})
 		return nil
 	}
@@ -186,6 +188,7 @@ func (e *execution) make(ctx context.Context, n *node) error {
 	defer unlock()
 	if rec := e.stored(key); rec != nil && e.expired(n.step, rec) == "" {
 		n.done = Done{Record: *rec, Hit: true}
+		e.Store.Use(rec.Key)
 		return nil
 	}
 	return e.run(ctx, n, key, in)

@@ -69,6 +69,19 @@ type Record struct {
 	Duration time.Duration           `json:"duration_ns"`
 }
 
+// OutputsOf returns the digests of the outputs that a stored result names.
+func OutputsOf(result []byte) ([]store.Digest, error) {
+	var rec Record
+	if err := json.Unmarshal(result, &rec); err != nil {
+		return nil, fmt.Errorf("stored result: %w", err)
+	}
+	var out []store.Digest
+	for _, o := range rec.Outputs {
+		out = append(out, o.Digest)
+	}
+	return out, nil
+}
+
 // ingredients is what the key is the hash of.
 type ingredients struct {
 	Kind     string                  `json:"kind"`

@@ -16,7 +16,7 @@
 //	blobs/sha256/ab/<hex>     file, mode 0444
 //	trees/<hex>/fs/           directory tree
 //	meta/{blobs,trees}/<hex>  stat signature of the last check, see check
-//	results/<hex>             JSON, by key
+//	results/<hex>             JSON, by key; its modification time is that of its last use
 //	last/<name>               the key that a step of this name had last
 //	logs/<name>               the log of its last run
 //	locks/                    flock files

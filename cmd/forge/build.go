@@ -25,6 +25,7 @@ func buildCommand(v *viper.Viper) *cobra.Command {
 			}
 			defer b.Close()
 			res, err := b.Build(cmd.Context())
+			endProgress(opt.Sink)
 			if err != nil {
 				return err
 			}

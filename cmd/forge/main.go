@@ -83,12 +83,13 @@ func newRoot(v *viper.Viper) *cobra.Command {
 	f.Bool("refresh", false, "fetch the package indexes anew")
 	f.Bool("offline", false, "use no network")
 	f.String("output", "text", "form of results: text or json")
-	f.String("progress", "plain", "form of progress: plain or json")
+	f.String("progress", "auto", "form of progress: auto (bars on a terminal), plain or json")
 	f.Bool("quiet", false, "print no progress")
 	v.SetEnvPrefix("FORGE")
 	v.SetEnvKeyReplacer(strings.NewReplacer("-", "_", ".", "_"))
 	v.AutomaticEnv()
-	root.AddCommand(buildCommand(v), planCommand(v), lockCommand(v), loadCommand(v), doctorCommand(), versionCommand())
+	completeFlags(root, v)
+	root.AddCommand(buildCommand(v), planCommand(v), lockCommand(v), loadCommand(v), pushCommand(v), schemaCommand(v), gcCommand(v), doctorCommand(), versionCommand())
 	return root
 }
 

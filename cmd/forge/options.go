@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,7 +14,6 @@ import (
 	"github.com/spf13/viper"
 
 	"github.com/mesos-forge/forge/builder"
-	"github.com/mesos-forge/forge/builder/event"
 	"github.com/mesos-forge/forge/builder/image/disk"
 	"github.com/mesos-forge/forge/builder/sandbox"
 	"github.com/mesos-forge/forge/builder/source/apt"
@@ -62,17 +60,8 @@ func options(v *viper.Viper) (builder.Options, error) {
 			return o, fmt.Errorf("--%s: %w", p.name, err)
 		}
 	}
-	switch v.GetString("progress") {
-	case "plain":
-		o.Sink = event.Func(plain)
-	case "json":
-		enc := json.NewEncoder(os.Stderr)
-		o.Sink = event.Serial(event.Func(func(e event.Event) { _ = enc.Encode(e) }))
-	default:
-		return o, usageError{fmt.Errorf("--progress %s: want plain or json", v.GetString("progress"))}
-	}
-	if v.GetBool("quiet") {
-		o.Sink = event.Discard
+	if o.Sink, err = newProgress(v.GetString("progress"), v.GetBool("quiet"), os.Stderr); err != nil {
+		return o, err
 	}
 	return o, pipelineOptions(v, &o)
 }
@@ -119,15 +108,4 @@ func pipelineOptions(v *viper.Viper, o *builder.Options) error {
 	o.Mirror = apt.Mirror{Main: v.GetString("apt.mirror"), Security: v.GetString("apt.security_mirror"), Keyring: v.GetString("apt.keyring")}
 	o.MaxIndexAge = v.GetDuration("apt.max_age")
 	return nil
-}
-
-func plain(e event.Event) {
-	switch e.Kind {
-	case event.StepDone:
-		fmt.Fprintf(os.Stderr, "done  %-28s %s\n", e.Step, e.Duration.Round(100*time.Millisecond))
-	case event.StepStart:
-		fmt.Fprintf(os.Stderr, "start %s\n", e.Step)
-	case event.Warning:
-		fmt.Fprintf(os.Stderr, "warning: %s: %s\n", e.Step, e.Message)
-	}
 }

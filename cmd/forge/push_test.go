@@ -1,0 +1,87 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"log"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/registry"
+
+	"github.com/mesos-forge/forge/builder/image/oci"
+)
+
+// placeImage makes a role's image in an output folder, and returns its digest.
+func placeImage(t *testing.T, out, role string, standIns ...string) string {
+	t.Helper()
+	tree := t.TempDir()
+	if err := os.WriteFile(filepath.Join(tree, "motd"), []byte(role), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Create(filepath.Join(t.TempDir(), "layer"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	epoch := time.Unix(1700000000, 0)
+	info, err := oci.WriteLayer(t.Context(), tree, false, epoch, f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(out, role), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	digest, err := oci.WriteLayout(filepath.Join(out, role, "image"), []oci.LayerFile{info.File(f.Name(), "test")},
+		oci.Config{Role: role, Created: epoch, StandIns: standIns})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return digest
+}
+
+func TestPushCommand(t *testing.T) {
+	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	defer server.Close()
+	host := strings.TrimPrefix(server.URL, "http://")
+	out := t.TempDir()
+	push := func(args ...string) (string, error) {
+		return command(t, append([]string{"push", "--out", out, "--quiet"}, args...)...)
+	}
+
+	if _, err := push(host + "/cluster/slave:1"); err == nil || !strings.Contains(err.Error(), "forge build makes one") {
+		t.Errorf("nothing built: error %v", err)
+	}
+	slave := placeImage(t, out, "slave", "mesos")
+	got, err := push(host + "/cluster/slave:1")
+	if err == nil || got != "" || !strings.Contains(err.Error(), "(mesos)") || !strings.Contains(err.Error(), "--allow-standins") {
+		t.Errorf("with a stand-in: %q, error %v; want it refused, by name, with the flag", got, err)
+	}
+	if got, err = push(host+"/cluster/slave:1", "--allow-standins"); err != nil || got != host+"/cluster/slave@"+slave+"\n" {
+		t.Errorf("the only role = %q, %v; want the reference with digest %s", got, err, slave)
+	}
+	master := placeImage(t, out, "master")
+	if _, err := push(host + "/cluster/x:1"); err == nil || !strings.Contains(err.Error(), "master, slave: name one with --role") {
+		t.Errorf("two roles: error %v", err)
+	}
+	got, err = push(host+"/cluster/master:1", "--role", "master", "--output", "json", "--jobs", "1", "--insecure")
+	var res struct{ Role, Reference string }
+	if jsonErr := json.Unmarshal([]byte(got), &res); err != nil || jsonErr != nil || res.Role != "master" || res.Reference != host+"/cluster/master@"+master {
+		t.Errorf("--output json = %q, %v; want master@%s", got, err, master)
+	}
+	for _, ref := range []string{host + "/cluster/slave:1", host + "/cluster/master@" + master} {
+		if _, err := oci.InspectRemote(t.Context(), ref, oci.RemoteOptions{}); err != nil {
+			t.Errorf("%s is not in the registry: %v", ref, err)
+		}
+	}
+	if _, err := push(); err == nil || !strings.Contains(err.Error(), "push needs one reference") {
+		t.Errorf("no reference: error %v", err)
+	}
+	if _, err := push(host+"/cluster/absent:1", "--role", "absent"); err == nil || !strings.Contains(err.Error(), `"forge build" makes one`) {
+		t.Errorf("a role that is not built: error %v", err)
+	}
+}
