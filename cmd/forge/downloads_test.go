@@ -9,8 +9,8 @@ import (
 	"github.com/mesos-forge/forge/builder/step"
 )
 
-// fetching are the kinds of steps that do nothing but download; others download as well.
-var fetching = map[string]bool{"apt-index": true, "sources": true}
+// indexKind is the kind of step whose result is a download as it came.
+const indexKind = "apt-index"
 
 // testCache is the folder for what tests keep for the next run.
 func testCache(t *testing.T) string {
@@ -26,7 +26,7 @@ func testCache(t *testing.T) string {
 }
 
 // downloads is a folder that is laid out as a store and holds nothing but what builds downloaded:
-// the results of steps that do nothing else, and blobs. It is kept for the next run in $FORGE_TEST_CACHE.
+// package indexes with their results, and blobs. It is kept for the next run in $FORGE_TEST_CACHE.
 func downloads(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(testCache(t), "downloads")
@@ -48,8 +48,8 @@ func warmDownloads(t *testing.T, store string) {
 	copyAll(t, downloads(t)+"/.", store)
 }
 
-// keepDownloads keeps what a build in the store downloaded: package indexes, the lists of what components
-// are made of, and each blob that no other step made.
+// keepDownloads keeps what a build in the store downloaded: the package indexes, and each blob that
+// no step made.
 func keepDownloads(t *testing.T, store string) {
 	t.Helper()
 	dir := downloads(t)
@@ -57,13 +57,13 @@ func keepDownloads(t *testing.T, store string) {
 	for path, rec := range results(t, store) {
 		for _, o := range rec.Outputs {
 			switch hex := o.Digest.Hex(); {
-			case !fetching[rec.Kind]:
+			case rec.Kind != indexKind:
 				made[hex] = true
 			case o.Type == step.Tree:
 				keep(t, filepath.Join(store, "trees", hex), filepath.Join(dir, "trees", hex))
 			}
 		}
-		if fetching[rec.Kind] {
+		if rec.Kind == indexKind {
 			keep(t, path, filepath.Join(dir, "results", filepath.Base(path)))
 		}
 	}
