@@ -133,6 +133,9 @@ func want(name string, a recipe.Artifact, vendor *file.Folder, mvn *maven.Client
 			if err != nil {
 				return w, fmt.Errorf("artifact %s: %w", name, err)
 			}
+			if w.Artifact.File == "" {
+				w.Artifact.File = src.File()
+			}
 			w.Places = append(w.Places, src)
 		case s.File != "":
 			w.Artifact.Pattern = s.File

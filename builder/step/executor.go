@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -45,7 +46,7 @@ type Error struct {
 
 func (e *Error) Error() string {
 	s := fmt.Sprintf("step %s: %v", e.Step, e.Err)
-	if e.Tail != "" {
+	if e.Tail != "" && !strings.Contains(s, e.Tail) {
 		s += "\nlast lines of its log (" + e.Log + "):\n" + e.Tail
 	}
 	return s
@@ -244,6 +245,7 @@ func (e *execution) run(ctx context.Context, n *node, key store.Digest, in ingre
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
+		err = e.Store.ExplainFull(err)
 		sink.Emit(event.Event{Kind: event.StepFail, Err: err.Error(), Duration: time.Since(started)})
 		return &Error{Step: s.Name, Log: log.Name(), Tail: tail(log.Name()), Err: err}
 	}

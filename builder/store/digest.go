@@ -68,7 +68,7 @@ type DigestError struct {
 func (e *DigestError) Error() string {
 	s := fmt.Sprintf("%s: digest mismatch: expected %s, got %s", e.Name, e.Want, e.Got)
 	if e.From != "" {
-		s += " from " + e.From
+		s += " from " + e.From + ": fetch it again, or from another place; if it was changed on purpose, change the digest that the recipe or the lock expects"
 	}
 	return s
 }

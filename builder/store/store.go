@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -123,20 +122,4 @@ func (s *Store) Lock(ctx context.Context, name string, wait func()) (func(), err
 
 func (s *Store) path(elem ...string) string {
 	return filepath.Join(append([]string{s.dir}, elem...)...)
-}
-
-// Explain adds to an error of the file system what a person can do about it.
-func Explain(err error) error {
-	var hint string
-	switch {
-	case errors.Is(err, syscall.ENOSPC):
-		hint = "the disk is full: free some space, run forge gc, or choose another folder with --store or --out"
-	case errors.Is(err, syscall.EDQUOT):
-		hint = "the disk quota is used up: free some space, or choose another folder with --store or --out"
-	case errors.Is(err, syscall.EROFS):
-		hint = "the file system is read-only: choose another folder with --store or --out"
-	default:
-		return err
-	}
-	return fmt.Errorf("%w (%s)", err, hint)
 }

@@ -44,9 +44,7 @@ func TestInterrupt(t *testing.T) {
 				t.Errorf("exit status %d, output %q, message %q; want 130, none, %q", code, out, r.messages(), interrupted)
 			}
 			f.expectTidy()
-			if _, err := os.Stat(f.out); !os.IsNotExist(err) {
-				t.Errorf("there is an output folder: %v", err)
-			}
+			f.expectNoOutput()
 			f.expectGoesOn(c.step)
 		})
 	}

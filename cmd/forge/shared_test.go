@@ -20,7 +20,7 @@ var shared struct {
 	store   string
 	result  builder.Result
 	digests map[string]string
-	indexes int   // that were there already
+	fetched int   // steps whose results were there already
 	memory  int64 // forge's own, at most, in bytes
 }
 
@@ -38,7 +38,7 @@ func sharedBuild(t *testing.T) {
 		}
 		f := newForgeIn(t, dir)
 		warmDownloads(t, f.store)
-		shared.indexes = len(results(t, f.store))
+		shared.fetched = len(results(t, f.store))
 		r := f.start("build", "--role", "slave", "--output", "json")
 		shared.memory = r.watchMemory()
 		if out, code := r.wait(); code != 0 {

@@ -61,7 +61,7 @@ func (c *Client) updateError(what, out string, err error) error {
 	switch {
 	case strings.Contains(e.Explanation, "NO_PUBKEY"), strings.Contains(e.Explanation, "not signed"), strings.Contains(e.Explanation, "signatures"):
 		e.Hint = "The archive is not signed with a key of its keyring: check apt.mirror, or set apt.keyring to the archive's keyring."
-	case strings.Contains(e.Explanation, "resolve"), strings.Contains(e.Explanation, "connect"), strings.Contains(e.Explanation, "unreachable"):
+	case strings.Contains(e.Explanation, "resolv"), strings.Contains(e.Explanation, "connect"), strings.Contains(e.Explanation, "unreachable"):
 		e.Hint = "The mirror can't be reached: check the network and the proxy (apt's own settings count), or build with --offline from a bundle of forge vendor."
 	case strings.Contains(e.Explanation, "404"):
 		e.Hint = "The mirror does not have it: check apt.mirror and apt.security_mirror."

@@ -132,7 +132,7 @@ func (b *body) broken(err error) error {
 	}
 	b.stop()
 	if b.left == 0 {
-		return fmt.Errorf("%s: broke off after %d bytes, %d times without anything new: %w", b.url.Redacted(), b.offset, b.client.opt.Retries+1, err)
+		return fmt.Errorf("%s: broke off after %d bytes, %d times without anything new: %w (try again later, or put the file into vendor/)", b.url.Redacted(), b.offset, b.client.opt.Retries+1, err)
 	}
 	tried := b.client.opt.Retries - b.left
 	b.left--

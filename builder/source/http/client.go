@@ -98,6 +98,9 @@ func (c *Client) URL(rawURL string) (Source, error) {
 	return Source{client: c, url: u}, nil
 }
 
+// File returns the name that the file has there.
+func (s Source) File() string { return path.Base(s.url.Path) }
+
 // String returns the URL without its password.
 func (s Source) String() string { return s.url.Redacted() }
 
@@ -114,7 +117,7 @@ func (s Source) Fetch(ctx context.Context, a source.Artifact, blobs source.Blobs
 	body.sink, body.total = s.client.opt.Sink, max(a.Size, body.size)
 	file := a.File
 	if file == "" {
-		file = path.Base(s.url.Path)
+		file = s.File()
 	}
 	return source.Put(ctx, a, file, body, s.String(), blobs)
 }

@@ -162,6 +162,9 @@ func TestErrors(t *testing.T) {
 	}{
 		{"network", `echo "[ERROR] Plugin x could not be resolved: Could not transfer artifact x:y:pom:1 from/to central (u): repo.invalid: Unknown host repo.invalid -> [Help 1]"
 echo "[ERROR] To see the full stack trace"; exit 1`, []string{"Could not transfer artifact x:y:pom:1", "~/.m2/settings.xml", "--offline", "exit status 1"}, false},
+		{"colours", `printf '\033[0m\033[0m[ERROR] Could not create local repository at /root/.m2 -> [Help 1]\n[ERROR]\n[ERROR] To see the full stack trace\n'; exit 1`,
+			[]string{"maven: Could not create local repository at /root/.m2 (mvn: exit status 1)"}, false},
+		{"home", `echo "[ERROR] $MAVEN_OPTS"; exit 1`, []string{"maven: -Duser.home=" + os.Getenv("HOME") + " "}, false},
 		{"plugin is absent", `echo "[ERROR] Plugin p could not be resolved: Could not find artifact p:p:jar:1 in r (u)"; exit 1`, []string{"Could not find artifact p:p:jar:1"}, false},
 		{"artifact is absent", `echo "[ERROR] Could not find artifact g:a:jar:1 in r (u)"; exit 1`, []string{"no repository has g:a:1"}, true},
 		{"answer of yesterday", `echo "[ERROR] g:a:jar:1 was not found in u during a previous attempt."; exit 1`, []string{"no repository has g:a:1"}, true},

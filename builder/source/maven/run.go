@@ -39,7 +39,9 @@ func (c *Client) spec(dir, inside string) (sandbox.Spec, error) {
 		Dir:     inside,
 		Network: true,
 	}
-	if c.Root != "" {
+	if c.Root == "" {
+		opts = homeOption(env) + opts
+	} else {
 		more, err := c.enter(&s, dir, inside)
 		if err != nil {
 			return s, fmt.Errorf("maven: %w", err)
@@ -48,6 +50,17 @@ func (c *Client) spec(dir, inside string) (sandbox.Spec, error) {
 	}
 	s.Env = append(s.Env, "MAVEN_OPTS="+opts)
 	return s, nil
+}
+
+// homeOption tells Java the user's home. It would take it from passwd, by the uid, which is root's in a
+// user namespace. mvn splits its options at blanks, whatever their quotes.
+func homeOption(env []string) string {
+	for _, kv := range env {
+		if home, ok := strings.CutPrefix(kv, "HOME="); ok && home != "" && !strings.ContainsAny(home, " \t\n*?[") {
+			return "-Duser.home=" + home + " "
+		}
+	}
+	return ""
 }
 
 // enter shows to mvn in a tree what it needs of the host: the work folder, the user's settings and
@@ -128,10 +141,13 @@ var offline = []string{
 	"Connect to", "timed out", "Network is unreachable",
 }
 
+// colours are what mvn's libraries print around its first line, -B or not.
+var colours = regexp.MustCompile("\x1b\\[[0-9;]*m")
+
 // explain makes an error of mvn's first block of error lines, which is the one that says why.
 func (o *output) explain(err error, exit *sandbox.ExitError) error {
 	var lines []string
-	for l := range strings.Lines(string(o.text)) {
+	for l := range strings.Lines(colours.ReplaceAllString(string(o.text), "")) {
 		l, ok := strings.CutPrefix(strings.TrimRight(l, " \r\n"), "[ERROR]")
 		if !ok {
 			continue
