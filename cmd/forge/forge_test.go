@@ -161,7 +161,7 @@ func (f *forge) digests(res builder.Result) map[string]string {
 	m := map[string]string{}
 	for _, r := range res.Roles {
 		m[r.Image] = r.Digest
-		for _, name := range slices.Concat(r.Disks, []string{r.Lock}, r.Debs) {
+		for _, name := range slices.Concat(r.Disks, []string{r.Lock, r.Packages, r.SBOM}, r.Debs) {
 			file, err := os.Open(filepath.Join(f.out, name))
 			if err != nil {
 				f.t.Fatal(err)

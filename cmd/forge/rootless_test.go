@@ -77,9 +77,10 @@ func giveIDs(t *testing.T, u *user.User) {
 	}
 }
 
-// TestRootless builds the whole role as a user without root, who has subordinate ids, another umask,
-// time zone and locale, and no compiled packages.
-func TestRootless(t *testing.T) {
+// TestRootlessFromLock builds the whole role again, from an empty store and the lock of the first build, as
+// a user without root who has subordinate ids, in another folder, with another umask, time zone and locale,
+// and with nothing compiled yet. Everything has to be the same to the bit.
+func TestRootlessFromLock(t *testing.T) {
 	sharedBuild(t)
 	f := newForge(t)
 	u := testUser(t, "forge-test", "--create-home")
@@ -90,6 +91,8 @@ func TestRootless(t *testing.T) {
 	}
 	warmDownloads(t, f.store)
 	home := filepath.Join(f.dir, "home")
+	lock := filepath.Join(f.dir, "first.lock")
+	copyAll(t, shared.lock, lock)
 	for _, dir := range []string{f.out, home, filepath.Join(f.dir, "modules")} {
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			t.Fatal(err)
@@ -99,7 +102,7 @@ func TestRootless(t *testing.T) {
 	if out, err := exec.Command("chown", "-R", u.Uid+":"+u.Gid, f.dir).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	f.flags = []string{"--offline"}
+	f.flags = []string{"--offline", "--lock", lock}
 	// The modules lie in root's home, where the user can't go.
 	f.namespace(`mount --bind "$1" "$2" && mount -o remount,bind,ro "$2"`, strings.TrimSpace(string(modules)), filepath.Join(f.dir, "modules"))
 	f.as(u, "GOMODCACHE="+filepath.Join(f.dir, "modules"), "GOPROXY=off", "TZ=Asia/Tokyo", "LANG=tr_TR.UTF-8")

@@ -19,6 +19,7 @@ var shared struct {
 	sync.Once
 	store   string
 	result  builder.Result
+	lock    string // what went in, as the build wrote it
 	digests map[string]string
 	fetched int   // steps whose results were there already
 	memory  int64 // forge's own, at most, in bytes
@@ -47,6 +48,8 @@ func sharedBuild(t *testing.T) {
 			shared.result = f.result(out)
 		}
 		shared.digests = f.digests(shared.result)
+		shared.lock = filepath.Join(dir, "forge.lock")
+		copyAll(t, filepath.Join(f.out, shared.result.Roles[0].Lock), shared.lock)
 		keepDownloads(t, f.store)
 		if err := os.RemoveAll(f.out); err != nil {
 			t.Fatal(err)
