@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/gofrs/flock"
 	"golang.org/x/sys/unix"
@@ -183,7 +182,7 @@ var errTouched = errors.New("not as forge left it")
 func (p *placer) untouched(rel string, r placed) bool {
 	n := 0
 	err := p.walk(rel, func(name string, fi fs.FileInfo) error {
-		if f, ok := r.Files[name]; !ok || f.Signature != signature(fi) {
+		if f, ok := r.Files[name]; !ok || f.Signature != store.Signature(fi) {
 			return errTouched
 		}
 		n++
@@ -203,7 +202,7 @@ func (p *placer) scan(r result) (map[string]placedFile, error) {
 		} else if d == "" {
 			d, err = fileDigest(filepath.Join(p.out, name))
 		}
-		files[name] = placedFile{Digest: d, Size: fi.Size(), Signature: signature(fi)}
+		files[name] = placedFile{Digest: d, Size: fi.Size(), Signature: store.Signature(fi)}
 		return err
 	})
 	return files, err
@@ -280,20 +279,15 @@ func (p *placer) save() error {
 	if err := os.MkdirAll(p.temp(), 0o755); err != nil {
 		return err
 	}
-	if err := os.WriteFile(tmp, b, 0o644); err != nil {
-		return err
+	err = os.WriteFile(tmp, b, 0o644)
+	if err == nil {
+		err = syncFile(tmp)
 	}
-	if err := syncFile(tmp); err != nil {
-		return err
+	if err == nil {
+		err = os.Rename(tmp, filepath.Join(p.out, placedName))
 	}
-	return os.Rename(tmp, filepath.Join(p.out, placedName))
-}
-
-// signature is store.Signature without what a further hard link changes: the layers of an image have
-// several names.
-func signature(fi fs.FileInfo) string {
-	if st, ok := fi.Sys().(*syscall.Stat_t); ok && st.Nlink > 1 {
-		return fmt.Sprintf("linked %d %d %d.%09d", st.Size, st.Ino, st.Mtim.Sec, st.Mtim.Nsec)
+	if err != nil {
+		err = errors.Join(err, os.RemoveAll(p.temp()))
 	}
-	return store.Signature(fi)
+	return err
 }
