@@ -34,6 +34,9 @@ func (b *Builder) roleLock(r *recipe.Role, debs []*step.Step, indexes, solves ma
 		for _, artifact := range sortedNames(c.Artifacts) {
 			a := describe(c.Artifacts[artifact])
 			a.Name, a.Home = name+"/"+artifact, c.Homepage
+			if o := b.operator[name]; o != nil && artifact == c.Upstream.Artifact {
+				a.Version, a.File, a.Size, a.SHA256 = o.Version, o.Filename, o.Size, o.Digest.Hex()
+			}
 			set.Artifacts = append(set.Artifacts, a)
 		}
 	}
@@ -62,6 +65,11 @@ func (b *Builder) roleLock(r *recipe.Role, debs []*step.Step, indexes, solves ma
 			for name, s := range solves {
 				if err := lockSolve(run, l, name, s); err != nil {
 					return err
+				}
+			}
+			for _, a := range set.Artifacts {
+				if a.SHA256 != "" { // the operator's package
+					l.Artifacts = append(l.Artifacts, a)
 				}
 			}
 			for name, s := range sources {

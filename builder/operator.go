@@ -3,6 +3,7 @@ package builder
 import (
 	"context"
 	"fmt"
+	"io"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -27,6 +28,7 @@ const (
 type operatorDeb struct {
 	deb.Result // Filename is its base name in the operator's folder
 	Digest     store.Digest
+	Size       int64 // bytes
 }
 
 // findOperatorDebs looks for the operator's packages of a role's components. None is an error
@@ -64,11 +66,14 @@ func (b *Builder) findOperatorDeb(vendor *file.Folder, c *recipe.Component) (*op
 	}
 	slices.Sort(found)
 	found = slices.Compact(found)
+	line, pinned := b.pins.artifact(c.Name+"/"+c.Upstream.Artifact, c.Artifacts[c.Upstream.Artifact])
 	switch {
 	case len(found) > 1:
 		return nil, fmt.Errorf("%s has %d files for the package %s: %s; leave the one that is meant", vendor, len(found), c.Upstream.Package, strings.Join(found, ", "))
 	case len(found) == 1:
 		return b.readOperatorDeb(vendor, found[0], c)
+	case b.pins.only && pinned:
+		return nil, fmt.Errorf("lock %s has the operator's package %s (sha256 %s), and no file matches %s in %s: put it there", b.pins.file, line.File, line.SHA256, strings.Join(globs, " or "), b.opt.Vendor)
 	case c.Upstream.Standin == nil:
 		return nil, fmt.Errorf("no file matches %s in %s, and nothing stands in for the package %s: put it there", strings.Join(globs, " or "), b.opt.Vendor, c.Upstream.Package)
 	case b.opt.Profile == ProfileProduction:
@@ -112,14 +117,26 @@ func (b *Builder) readOperatorDeb(vendor *file.Folder, path string, c *recipe.Co
 	case strings.Contains(o.Version, "~standin"):
 		return nil, wrong("is itself a stand-in, version %s", o.Version)
 	}
-	if _, err := f.Seek(0, 0); err != nil {
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return nil, err
 	}
-	if o.Digest, _, err = store.DigestReader(f); err != nil {
+	if o.Digest, o.Size, err = store.DigestReader(f); err != nil {
 		return nil, fmt.Errorf("%s: %w", where, err)
 	}
-	a := source.Artifact{Name: c.Upstream.Artifact, File: o.Filename, Known: known(c.Artifacts[c.Upstream.Artifact])}
-	return o, source.Check(a, source.Result{Digest: o.Digest, From: where})
+	return o, b.checkOperatorDeb(o, where, c)
+}
+
+// checkOperatorDeb compares the digest with the lock's, or else with those that the recipe knows.
+// Who makes a lock may bring another package than the old one has.
+func (b *Builder) checkOperatorDeb(o *operatorDeb, where string, c *recipe.Component) error {
+	r := c.Artifacts[c.Upstream.Artifact]
+	a := source.Artifact{Name: c.Name + "/" + c.Upstream.Artifact, File: o.Filename, Known: known(r)}
+	if line, ok := b.pins.artifact(a.Name, r); ok && !b.pins.write {
+		a.Digest = sha256Digest(line.SHA256)
+	} else if b.pins.only {
+		return fmt.Errorf("%s: lock %s does not pin it, and was made with the stand-in or without the component: take it away, or make a lock with it", where, b.pins.file)
+	}
+	return source.Check(a, source.Result{Digest: o.Digest, From: where})
 }
 
 // standsIn tells whether a stand-in takes the place of the component's upstream package.

@@ -43,6 +43,7 @@ func TestOperatorPackage(t *testing.T) {
 		t.Errorf("the operator's package is not what lies in out/debs: %v", err)
 	}
 	noStandIns(t, f.out)
+	checkPinned(t, f, role.Digest, put, raw)
 	for _, args := range [][]string{{"inspect"}, {"inspect", "--raw"}} {
 		out, err := exec.Command("skopeo", append(args, "oci:"+filepath.Join(f.out, role.Image))...).Output()
 		if err != nil || bytes.Contains(out, []byte("mesos-forge.standins")) {
@@ -73,6 +74,27 @@ func TestOperatorPackage(t *testing.T) {
 	if code := b.inspect().State.ExitCode; code != 0 {
 		t.Errorf("exit status %d, want 0", code)
 	}
+}
+
+// checkPinned: the lock of a build has the operator's package, and a build from that lock makes the
+// same image and takes no other.
+func checkPinned(t *testing.T, f *forge, digest string, put func([]byte), raw []byte) {
+	t.Helper()
+	lock := filepath.Join(f.dir, "first.lock")
+	if err := os.Rename(filepath.Join(f.out, "slave", "forge.lock"), lock); err != nil {
+		t.Fatal(err)
+	}
+	if out, errs, code := f.run("build", "--role", "slave", "--lock", lock); code != 0 || !strings.Contains(out, digest) {
+		t.Errorf("a build from its own lock: exit status %d, image not %s\n%s%s", code, digest, out, errs)
+	}
+	if again, err := os.ReadFile(filepath.Join(f.out, "slave", "forge.lock")); err != nil || !bytes.Contains(again, []byte("mesos/mesos-deb")) {
+		t.Errorf("the lock has no mesos/mesos-deb: %v\n%s", err, again)
+	}
+	put(append(slices.Clone(raw), 0)) // another one that dpkg reads
+	if _, errs, code := f.run("plan", "--role", "slave", "--lock", lock); code != 1 || !strings.Contains(errs, "mesos/mesos-deb") || !strings.Contains(errs, "sha256:") {
+		t.Errorf("a plan from the lock with another package: exit status %d, %s", code, errs)
+	}
+	put(raw)
 }
 
 // noStandIns reads all results but archives and disks.
