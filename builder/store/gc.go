@@ -48,6 +48,9 @@ func Collect(ctx context.Context, dir string, c Collection) (Collected, error) {
 	if _, err := os.Stat(filepath.Join(dir, "FORMAT")); err != nil {
 		return Collected{}, fmt.Errorf("there is no store in %s: %w", dir, err)
 	}
+	if err := makeFolders(dir); err != nil { // a copy may lack empty ones
+		return Collected{}, err
+	}
 	s := &Store{dir: dir, boot: bootID(), use: flock.New(filepath.Join(dir, "locks", "use"))}
 	defer s.use.Close()
 	if err := s.take(ctx, c); err != nil {

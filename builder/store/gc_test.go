@@ -106,6 +106,7 @@ func TestCollect(t *testing.T) {
 	must(t, s.Close())
 	must(t, errors.Join(os.MkdirAll(filepath.Join(dir, "tmp/killed-before-its-lock/x"), 0o755), os.WriteFile(filepath.Join(dir, "results/.half"), nil, 0o644)))
 
+	must(t, os.RemoveAll(filepath.Join(dir, "locks"))) // as in a copy
 	before := names(t, dir)
 	c := store.Collection{Before: monthAgo, Needs: listed, DryRun: true}
 	would, err := store.Collect(t.Context(), dir, c)

@@ -33,10 +33,8 @@ func Open(dir string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
-	for _, sub := range []string{"blobs/sha256", "trees", "meta/blobs", "meta/trees", "results", "last", "logs", "locks", "tmp"} {
-		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
-			return nil, fmt.Errorf("store %s: %w", dir, Explain(err))
-		}
+	if err := makeFolders(dir); err != nil {
+		return nil, err
 	}
 	s := &Store{dir: dir, boot: bootID(), use: flock.New(filepath.Join(dir, "locks", "use"))}
 	if err := s.use.RLock(); err != nil {
@@ -47,6 +45,15 @@ func Open(dir string) (*Store, error) {
 	}
 	s.sweep()
 	return s, nil
+}
+
+func makeFolders(dir string) error {
+	for _, sub := range []string{"blobs/sha256", "trees", "meta/blobs", "meta/trees", "results", "last", "logs", "locks", "tmp"} {
+		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
+			return fmt.Errorf("store %s: %w", dir, Explain(err))
+		}
+	}
+	return nil
 }
 
 func (s *Store) checkFormat() error {

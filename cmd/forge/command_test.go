@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"io"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -16,6 +17,7 @@ func command(t *testing.T, args ...string) (string, error) {
 	var out bytes.Buffer
 	root.SetArgs(args)
 	root.SetOut(&out)
+	root.SetErr(io.Discard) // shells' completion tells there what it did
 	err := root.ExecuteContext(t.Context())
 	return out.String(), err
 }

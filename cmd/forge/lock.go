@@ -23,6 +23,7 @@ func lockCommand(v *viper.Viper) *cobra.Command {
 			}
 			opt.Refresh = !opt.Offline
 			path, changes, err := builder.Lock(cmd.Context(), opt)
+			endProgress(opt.Sink)
 			if err != nil {
 				return err
 			}
