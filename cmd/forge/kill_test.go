@@ -3,6 +3,7 @@ package main_test
 import (
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strconv"
 	"syscall"
 	"testing"
@@ -43,8 +44,11 @@ func TestKill(t *testing.T) {
 	n, _ := strconv.Atoi(os.Getenv("FORGE_SOAK_KILLS"))
 	seed, _ := strconv.ParseUint(os.Getenv("FORGE_SOAK_SEED"), 10, 64)
 	random := rand.New(rand.NewPCG(seed, 0))
-	for i := range n {
-		f.killAtRandom(i, random)
+	for i := 0; i < n; {
+		if f.killAtRandom(random) {
+			i++
+			t.Logf("%d of %d random kills", i, n)
+		}
 	}
 	if n > 0 {
 		f.expectWhole()
@@ -53,14 +57,14 @@ func TestKill(t *testing.T) {
 
 // killAtRandom starts a build and kills it after some events. If it is done before, the next one
 // begins from nothing.
-func (f *forge) killAtRandom(i int, random *rand.Rand) {
+func (f *forge) killAtRandom(random *rand.Rand) (killed bool) {
 	f.t.Helper()
 	after, inner := 1+random.IntN(1500), random.IntN(4) == 0
 	r := f.start("build", "--role", "slave")
 	if r.reaches(after) {
-		f.t.Logf("random kill %d after %d events, inner: %v; the last was %+v", i+1, after, inner, r.last())
+		f.t.Logf("killing after %d events, inner: %v; the last was %+v", after, inner, r.last())
 		f.kill(r, inner)
-		return
+		return true
 	}
 	if _, code := r.wait(); code != 0 {
 		f.t.Fatalf("exit status %d:\n%s", code, r.messages())
@@ -72,6 +76,29 @@ func (f *forge) killAtRandom(i int, random *rand.Rand) {
 		}
 	}
 	warmDownloads(f.t, f.store)
+	return false
+}
+
+// TestKillWhilePlacing kills forge while it puts finished results into the output folder.
+func TestKillWhilePlacing(t *testing.T) {
+	f := builtForge(t)
+	for _, part := range []string{"image.part", "disk.qcow2.part"} {
+		r := f.start("build", "--role", "slave")
+		for seen := false; !seen; {
+			_, err := os.Lstat(filepath.Join(f.out, "slave", part))
+			select {
+			case <-r.ended:
+				t.Fatalf("forge ended before there was %s:\n%s", part, r.messages())
+			default:
+				seen = err == nil
+			}
+		}
+		f.kill(r, false)
+	}
+	if diff := cmp.Diff(shared.digests, f.digests(f.build())); diff != "" {
+		t.Errorf("the digests differ from those of an undisturbed build (-want +got):\n%s", diff)
+	}
+	f.expectTidy()
 }
 
 // kill kills one process of r and expects that nothing of r is left.
