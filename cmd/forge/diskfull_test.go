@@ -63,7 +63,7 @@ func TestFullOutput(t *testing.T) {
 	f := builtForge(t)
 	resize := f.limited(f.out, "300m")
 	_, errs, code := f.run("build", "--role", "slave", "--quiet")
-	if code != 1 || !strings.HasPrefix(errs, "forge: place the results of role slave in "+f.out+": ") || !strings.Contains(errs, "disk.qcow2") ||
+	if code != 1 || !strings.HasPrefix(errs, "forge: place the results in "+f.out+": role slave: slave/disk.qcow2: ") ||
 		!strings.HasSuffix(errs, "no space left on device (the disk is full: free some space, run forge gc, or choose another folder with --store or --out)\n") {
 		t.Errorf("exit status %d, message %q; want 1 and that the disk is full", code, errs)
 	}

@@ -24,7 +24,7 @@ func TestInterrupt(t *testing.T) {
 	}{
 		{"Ctrl-C", syscall.SIGINT, true, "rootfs/role/slave", "dpkg configure"},
 		{"SIGTERM", syscall.SIGTERM, false, "disk/slave", "mke2fs"},
-		{"SIGHUP", syscall.SIGHUP, true, "layer/role/slave", "store rename"},
+		{"SIGHUP", syscall.SIGHUP, true, "rootfs/container/slave", "unpack"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := forgeWithout(t, c.step, "image/slave")

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -79,26 +80,32 @@ func (f *forge) killAtRandom(random *rand.Rand) (killed bool) {
 	return false
 }
 
-// TestKillWhilePlacing kills forge while it puts finished results into the output folder.
+// TestKillWhilePlacing kills forge while it puts finished results into the output folder: in the middle of
+// the image, then of the disk.
 func TestKillWhilePlacing(t *testing.T) {
 	f := builtForge(t)
-	for _, part := range []string{"image.part", "disk.qcow2.part"} {
+	unfinished := filepath.Join(f.out, ".forge", "tmp", "result")
+	for name, there := range map[string]func() bool{
+		"image": func() bool { _, err := os.Lstat(filepath.Join(unfinished, "blobs")); return err == nil },
+		"disk":  func() bool { fi, err := os.Lstat(unfinished); return err == nil && !fi.IsDir() && fi.Size() > 32<<20 },
+	} {
+		if err := os.RemoveAll(f.out); err != nil {
+			t.Fatal(err)
+		}
 		r := f.start("build", "--role", "slave")
-		for seen := false; !seen; {
-			_, err := os.Lstat(filepath.Join(f.out, "slave", part))
+		for !there() {
 			select {
 			case <-r.ended:
-				t.Fatalf("forge ended before there was %s:\n%s", part, r.messages())
-			default:
-				seen = err == nil
+				t.Fatalf("forge ended and was not seen to place the %s:\n%s", name, r.messages())
+			case <-time.After(time.Millisecond):
 			}
 		}
 		f.kill(r, false)
+		if diff := cmp.Diff(shared.digests, f.digests(f.build())); diff != "" {
+			t.Errorf("killed in the %s: the digests differ from those of an undisturbed build (-want +got):\n%s", name, diff)
+		}
+		f.expectTidy()
 	}
-	if diff := cmp.Diff(shared.digests, f.digests(f.build())); diff != "" {
-		t.Errorf("the digests differ from those of an undisturbed build (-want +got):\n%s", diff)
-	}
-	f.expectTidy()
 }
 
 // kill kills one process of r and expects that nothing of r is left.

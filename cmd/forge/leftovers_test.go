@@ -62,7 +62,7 @@ var (
 		"meta":    regexp.MustCompile(`^(blobs|trees)/[0-9a-f]{64}$`),
 		"last":    regexp.MustCompile(`^[a-z][a-z0-9~-]*$`),
 	}
-	unfinished = regexp.MustCompile(`\.part(/|$)|[0-9]{6,}$`)
+	unfinished = regexp.MustCompile(`\.part(/|$)|^\.forge/tmp/|(^|/)\.[^/]*[0-9]{6,}$`)
 )
 
 // expectTidy checks that store and output folder hold nothing half-made and nothing temporary.
