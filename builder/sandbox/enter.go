@@ -7,7 +7,9 @@ import (
 	"os/exec"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -35,7 +37,8 @@ func Inside() bool {
 // Enter moves the running program into a private mount and PID namespace by running it again.
 //
 // In the process that was started by the user, done is true when the inner one has ended, and
-// code is its exit status (128+n when signal n ended it): the caller exits with it. In the inner
+// code is its exit status (128+n when signal n ended it): the caller exits with it. A second SIGINT
+// kills the inner process; code is then 130. In the inner
 // process done is false and the program goes on: effective uid 0 in some user namespace, ids
 // 0..65535 mapped, mounts private, a fresh /proc, umask 022.
 //
@@ -92,11 +95,19 @@ func supervise(e Entry) (int, error) {
 	if err := cmd.Start(); err != nil {
 		return 1, namespaceError(err)
 	}
+	var impatient atomic.Bool
 	ended := make(chan struct{})
 	go func() {
-		for {
+		for interrupts := 0; ; {
 			select {
 			case s := <-signals:
+				if s == unix.SIGINT {
+					interrupts++
+				}
+				if interrupts > 1 { // it does not end, or not fast enough for whoever presses Ctrl-C again
+					impatient.Store(true)
+					s = unix.SIGKILL
+				}
 				_ = cmd.Process.Signal(s) // it may have ended by now
 			case <-ended:
 				return
@@ -108,6 +119,9 @@ func supervise(e Entry) (int, error) {
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		return 1, fmt.Errorf("sandbox: wait for the inner process: %w", err)
+	}
+	if impatient.Load() {
+		return 128 + int(unix.SIGINT), nil
 	}
 	return exitStatus(cmd.ProcessState.Sys().(syscall.WaitStatus)), nil
 }
@@ -121,14 +135,15 @@ func namespaceError(err error) error {
 }
 
 // forwarded lists the signals handed to the inner process. In the terminal's foreground group it
-// receives the terminal's own signals by itself.
+// receives the terminal's own signals by itself. What the caller has ignored (nohup) stays so.
 func forwarded(e Entry) []os.Signal {
 	s := []os.Signal{unix.SIGTERM, unix.SIGHUP, unix.SIGUSR1, unix.SIGUSR2}
 	if e.Interactive {
 		signal.Ignore(unix.SIGINT, unix.SIGQUIT)
-		return s
+	} else {
+		s = append(s, unix.SIGINT, unix.SIGQUIT, unix.SIGWINCH)
 	}
-	return append(s, unix.SIGINT, unix.SIGQUIT, unix.SIGWINCH)
+	return slices.DeleteFunc(s, signal.Ignored)
 }
 
 func exitStatus(w syscall.WaitStatus) int {

@@ -4,9 +4,11 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -77,6 +79,59 @@ func TestInterruptArrivesOnce(t *testing.T) {
 	}
 	if code := cmd.ProcessState.ExitCode(); code != 130 {
 		t.Errorf("exit status %d, want 130", code)
+	}
+}
+
+// TestSecondInterruptKills sends SIGINT to a program that does not end at the first.
+func TestSecondInterruptKills(t *testing.T) {
+	cmd := program(t, 0, 0, "stubborn")
+	startReady(t, cmd)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = cmd.Wait()
+	}()
+	for {
+		select {
+		case <-ended:
+			if code := cmd.ProcessState.ExitCode(); code != 130 {
+				t.Errorf("exit status %d, want 130", code)
+			}
+			return
+		case <-time.After(50 * time.Millisecond): // signals of one kind that wait together are one
+			_ = cmd.Process.Signal(os.Interrupt)
+		}
+	}
+}
+
+// TestIgnoredHangupStaysIgnored runs a program as nohup does.
+func TestIgnoredHangupStaysIgnored(t *testing.T) {
+	cmd := program(t, 0, 0, "stubborn")
+	cmd.Args = append([]string{"env", "--ignore-signal=HUP", cmd.Path}, cmd.Args[1:]...)
+	cmd.Path = "/usr/bin/env"
+	startReady(t, cmd)
+	defer func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", cmd.Process.Pid))
+	if err != nil || !regexp.MustCompile(`(?m)^SigIgn:\s+[0-9a-f]*[13579bdf]$`).Match(b) { // bit 0 is signal 1
+		t.Errorf("SIGHUP is not ignored (%v):\n%s", err, b)
+	}
+}
+
+// startReady starts a program and waits until it says that it is ready.
+func startReady(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
+	pipe, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(pipe).ReadString('\n'); line != "ready\n" {
+		t.Fatalf("first line %q, %v", line, err)
 	}
 }
 

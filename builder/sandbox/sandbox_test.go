@@ -50,6 +50,10 @@ func enterMain(mode string) int {
 		time.Sleep(300 * time.Millisecond) // a second one would be here by now
 		fmt.Println("interrupts", 1+len(c))
 		return 130
+	case "stubborn":
+		signal.Ignore(os.Interrupt)
+		fmt.Println("ready")
+		time.Sleep(time.Hour)
 	case "linger":
 		dir := os.Args[1]
 		if err := unix.Mount("tmpfs", dir, "tmpfs", 0, ""); err != nil {

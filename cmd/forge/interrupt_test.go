@@ -14,7 +14,7 @@ import (
 const interrupted = "forge: interrupted; what was finished is kept for the next run"
 
 // TestInterrupt ends a build as a terminal does, with SIGINT to all of the process group, and as a
-// supervisor does, with SIGTERM to forge alone.
+// supervisor does, with SIGTERM to forge alone, and as a terminal that is closed.
 func TestInterrupt(t *testing.T) {
 	for _, c := range []struct {
 		name        string
@@ -24,6 +24,7 @@ func TestInterrupt(t *testing.T) {
 	}{
 		{"Ctrl-C", syscall.SIGINT, true, "rootfs/role/slave", "dpkg configure"},
 		{"SIGTERM", syscall.SIGTERM, false, "disk/slave", "mke2fs"},
+		{"SIGHUP", syscall.SIGHUP, true, "rootfs/container/slave", "unpack"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := forgeWithout(t, c.step, "image/slave")

@@ -3,9 +3,11 @@ package main_test
 import (
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strconv"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -43,8 +45,11 @@ func TestKill(t *testing.T) {
 	n, _ := strconv.Atoi(os.Getenv("FORGE_SOAK_KILLS"))
 	seed, _ := strconv.ParseUint(os.Getenv("FORGE_SOAK_SEED"), 10, 64)
 	random := rand.New(rand.NewPCG(seed, 0))
-	for i := range n {
-		f.killAtRandom(i, random)
+	for i := 0; i < n; {
+		if f.killAtRandom(random) {
+			i++
+			t.Logf("%d of %d random kills", i, n)
+		}
 	}
 	if n > 0 {
 		f.expectWhole()
@@ -53,14 +58,14 @@ func TestKill(t *testing.T) {
 
 // killAtRandom starts a build and kills it after some events. If it is done before, the next one
 // begins from nothing.
-func (f *forge) killAtRandom(i int, random *rand.Rand) {
+func (f *forge) killAtRandom(random *rand.Rand) (killed bool) {
 	f.t.Helper()
 	after, inner := 1+random.IntN(1500), random.IntN(4) == 0
 	r := f.start("build", "--role", "slave")
 	if r.reaches(after) {
-		f.t.Logf("random kill %d after %d events, inner: %v; the last was %+v", i+1, after, inner, r.last())
+		f.t.Logf("killing after %d events, inner: %v; the last was %+v", after, inner, r.last())
 		f.kill(r, inner)
-		return
+		return true
 	}
 	if _, code := r.wait(); code != 0 {
 		f.t.Fatalf("exit status %d:\n%s", code, r.messages())
@@ -72,6 +77,35 @@ func (f *forge) killAtRandom(i int, random *rand.Rand) {
 		}
 	}
 	warmDownloads(f.t, f.store)
+	return false
+}
+
+// TestKillWhilePlacing kills forge while it puts finished results into the output folder: in the middle of
+// the image, then of the disk.
+func TestKillWhilePlacing(t *testing.T) {
+	f := builtForge(t)
+	unfinished := filepath.Join(f.out, ".forge", "tmp", "result")
+	for name, there := range map[string]func() bool{
+		"image": func() bool { _, err := os.Lstat(filepath.Join(unfinished, "blobs")); return err == nil },
+		"disk":  func() bool { fi, err := os.Lstat(unfinished); return err == nil && !fi.IsDir() && fi.Size() > 32<<20 },
+	} {
+		if err := os.RemoveAll(f.out); err != nil {
+			t.Fatal(err)
+		}
+		r := f.start("build", "--role", "slave")
+		for !there() {
+			select {
+			case <-r.ended:
+				t.Fatalf("forge ended and was not seen to place the %s:\n%s", name, r.messages())
+			case <-time.After(time.Millisecond):
+			}
+		}
+		f.kill(r, false)
+		if diff := cmp.Diff(shared.digests, f.digests(f.build())); diff != "" {
+			t.Errorf("killed in the %s: the digests differ from those of an undisturbed build (-want +got):\n%s", name, diff)
+		}
+		f.expectTidy()
+	}
 }
 
 // kill kills one process of r and expects that nothing of r is left.

@@ -30,7 +30,7 @@ func main() {
 type usageError struct{ error }
 
 func run(args []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), ending()...)
 	defer stop()
 	root := newRoot(viper.New())
 	root.SetArgs(args)
@@ -51,6 +51,19 @@ func run(args []string) int {
 	}
 	fmt.Fprintln(os.Stderr, "forge:", err)
 	return 1
+}
+
+// ending lists the signals that end forge in good order: Ctrl-C, a supervisor's, and a terminal that is
+// gone. What the caller has it ignore (nohup, a script's background) it ignores. Inside, the outer
+// forge decides what comes.
+func ending() []os.Signal {
+	s := []os.Signal{syscall.SIGTERM}
+	for _, other := range []os.Signal{os.Interrupt, syscall.SIGHUP} {
+		if sandbox.Inside() || !signal.Ignored(other) {
+			s = append(s, other)
+		}
+	}
+	return s
 }
 
 // newRoot builds the command tree. Settings come from flags, then FORGE_*, then forge.yaml, then defaults.
