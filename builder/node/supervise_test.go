@@ -97,8 +97,7 @@ func TestSystemd(t *testing.T) {
 		}
 	}
 	wantAsked := []string{
-		"enable --runtime --quiet zookeeper.service", "start --no-block zookeeper.service",
-		"enable --runtime --quiet broken.service", "start --no-block broken.service",
+		"enable --runtime --no-reload --quiet zookeeper.service broken.service", "start --no-block zookeeper.service", "start --no-block broken.service",
 		"disable --quiet --now mesos-slave.service", "disable --quiet --now hadoop-hdfs-datanode.service", "disable --quiet --now zookeeper.service",
 		"disable --quiet --now soon.service", "disable --quiet --now broken.service",
 	}

@@ -91,20 +91,27 @@ func systemdProcess(p map[string]string) Process {
 
 // Start enables services for this boot and starts them, without waiting: a
 // job that waits for a target this boot has not reached must not hold up the
-// others.
+// others. systemd needs not be reloaded for links that this boot doesn't look at
+// any more: each reload would take seconds on a slow machine.
 func (s *Systemd) Start(ctx context.Context, names []string) error {
 	states, err := s.States(ctx, names)
 	if err != nil {
 		return err
 	}
+	var units []string
 	for _, n := range names {
-		if a := states[n].Activity; a == Running || a == Starting {
-			continue
+		if a := states[n].Activity; a != Running && a != Starting {
+			units = append(units, n+".service")
 		}
-		if _, err := s.systemctl(ctx, "enable", "--runtime", "--quiet", n+".service"); err != nil {
-			return err
-		}
-		if _, err := s.systemctl(ctx, "start", "--no-block", n+".service"); err != nil {
+	}
+	if len(units) == 0 {
+		return nil
+	}
+	if _, err := s.systemctl(ctx, append([]string{"enable", "--runtime", "--no-reload", "--quiet"}, units...)...); err != nil {
+		return err
+	}
+	for _, u := range units { // in this order
+		if _, err := s.systemctl(ctx, "start", "--no-block", u); err != nil {
 			return err
 		}
 	}

@@ -118,14 +118,14 @@ type Disk struct {
 }
 
 // Tools is the tree with the programs that make images, from a suite of its
-// own. Each set is a snapshot of its own on top of the first.
+// own. Each set is a snapshot of its own.
 type Tools struct {
 	// Distribution and Apt of the tools, as in [Stack].
 	Distribution Distribution `yaml:"distribution" json:"distribution"`
 	Apt          Apt          `yaml:"apt" json:"apt"`
 	// Image makes file systems and disks: e2fsprogs, mtools, qemu-utils.
 	Image []string `yaml:"image,omitempty" json:"image,omitempty"`
-	// Boot runs a disk: qemu-system-x86, ovmf.
+	// Boot runs a disk: qemu-system-x86, qemu-utils, ovmf.
 	Boot []string `yaml:"boot,omitempty" json:"boot,omitempty"`
 	// Java fetches Maven artifacts where the host has no mvn: maven.
 	Java []string `yaml:"java,omitempty" json:"java,omitempty"`

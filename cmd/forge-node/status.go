@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
-	"strings"
 
 	"github.com/mesos-forge/forge/builder/node"
 )
@@ -26,7 +25,7 @@ func (p *program) status(ctx context.Context, args []string) (int, error) {
 		if err := json.NewEncoder(p.stdout).Encode(s); err != nil {
 			return 0, err
 		}
-	} else if _, err := fmt.Fprint(p.stdout, describe(s)); err != nil {
+	} else if _, err := fmt.Fprint(p.stdout, s.Describe()); err != nil {
 		return 0, err
 	}
 	return exitStatus(s.Level, want), nil
@@ -40,36 +39,4 @@ func exitStatus(level, want node.Level) int {
 		return exitWaiting
 	}
 	return exitFailed
-}
-
-// describe is a status for people.
-func describe(s *node.Status) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "node %s (%s), role %s, cluster %s: %s\n", unknown(s.Node), unknown(s.Address), unknown(s.Role), unknown(s.Cluster), s.Level)
-	for _, svc := range s.Services {
-		fmt.Fprintf(&b, "  %-36s %s", svc.Name, svc.State)
-		if svc.PID > 0 {
-			fmt.Fprintf(&b, " as %s, pid %d, since %s", unknown(svc.User), svc.PID, svc.Since)
-		}
-		if len(svc.Waits) > 0 {
-			fmt.Fprintf(&b, ", waits for %s", strings.Join(svc.Waits, ", "))
-		}
-		b.WriteString("\n")
-	}
-	for _, list := range []struct {
-		title string
-		items []string
-	}{{"error", s.Errors}, {"pending", s.Pending}, {"warning", s.Warnings}, {"stand-in, not the real software", s.Standins}} {
-		for _, item := range list.items {
-			fmt.Fprintf(&b, "%s: %s\n", list.title, item)
-		}
-	}
-	return b.String()
-}
-
-func unknown(s string) string {
-	if s == "" {
-		return "?"
-	}
-	return s
 }

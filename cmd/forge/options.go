@@ -25,8 +25,10 @@ type exitStatus int
 func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
 // enter goes on in private namespaces: the error is an exitStatus in the outer process.
-func enter() error {
-	code, done, err := sandbox.Enter(sandbox.Entry{})
+func enter() error { return enterAs(sandbox.Entry{}) }
+
+func enterAs(e sandbox.Entry) error {
+	code, done, err := sandbox.Enter(e)
 	if err != nil {
 		return err
 	}

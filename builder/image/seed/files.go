@@ -32,10 +32,9 @@ func (t text) MarshalYAML() ([]byte, error) { return json.Marshal(string(t)) }
 type userData struct {
 	Hostname       text        `yaml:"hostname"`
 	ManageEtcHosts bool        `yaml:"manage_etc_hosts"`
-	SSHPasswords   bool        `yaml:"ssh_pwauth"`
 	SSHKeys        []text      `yaml:"ssh_authorized_keys,omitempty"`
 	WriteFiles     []writeFile `yaml:"write_files"`
-	RunCommands    [][]string  `yaml:"runcmd,omitempty"`
+	BootCommands   [][]string  `yaml:"bootcmd,omitempty"`
 }
 
 type writeFile struct {
@@ -95,10 +94,17 @@ type nameServers struct {
 	Addresses []text `yaml:"addresses"`
 }
 
-// autologin replaces the command of serial-getty@.service.
-const autologin = `[Service]
+// autologin opens the shell at this boot: it replaces the command of serial-getty@.service, which
+// starts after cloud-init's first stage. bootcmd is the one command of that stage.
+const autologin = `set -e
+dir=/run/systemd/system/serial-getty@ttyS0.service.d
+mkdir -p $dir
+cat >$dir/autologin.conf <<'END'
+[Service]
 ExecStart=
 ExecStart=-/sbin/agetty --autologin root --keep-baud 115200,57600,38400,9600 %I $TERM
+END
+systemctl daemon-reload
 `
 
 // Files returns the contents of user-data, meta-data and network-config, by
@@ -159,12 +165,7 @@ func userDataOf(spec Spec) ([]byte, error) {
 		u.WriteFiles = append(u.WriteFiles, f)
 	}
 	if spec.Shell {
-		u.WriteFiles = append(u.WriteFiles, rootFile("/etc/systemd/system/serial-getty@ttyS0.service.d/autologin.conf", autologin))
-		// systemd read its units before cloud-init wrote the file.
-		u.RunCommands = [][]string{
-			{"systemctl", "daemon-reload"},
-			{"systemctl", "--no-block", "restart", "serial-getty@ttyS0.service"},
-		}
+		u.BootCommands = [][]string{{"sh", "-c", autologin}}
 	}
 	body, err := yaml.MarshalWithOptions(u, yaml.UseLiteralStyleIfMultiline(true))
 	if err != nil {

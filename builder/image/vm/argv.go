@@ -69,7 +69,7 @@ func (s Spec) argv(accel Accel, p paths) []string {
 	}
 	args := []string{
 		qemu, "-nodefaults", "-no-user-config", "-display", "none", "-name", s.Name,
-		"-machine", machine, "-m", fmt.Sprint(s.MemoryMiB), "-smp", fmt.Sprint(s.CPUs),
+		"-machine", machine + ",hpet=off", "-m", fmt.Sprint(s.MemoryMiB), "-smp", fmt.Sprint(s.CPUs),
 	}
 	args = append(args, accelArgs(accel)...)
 	if s.Firmware == UEFI {

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/mesos-forge/forge/builder/event"
-	"github.com/mesos-forge/forge/builder/node"
 	"github.com/mesos-forge/forge/builder/sandbox"
 )
 
@@ -49,6 +48,9 @@ func Start(ctx context.Context, spec Spec) (*Machine, error) {
 	accel, err := Accelerator(ctx, Probe{Programs: spec.Programs, Accel: spec.Accel, Cache: spec.ProbeCache, Events: spec.Events})
 	if err != nil {
 		return nil, err
+	}
+	if spec.CPUs == 0 {
+		spec.CPUs = defaultCPUs[accel]
 	}
 	m := &Machine{spec: spec, Accel: accel, started: time.Now(), done: make(chan struct{})}
 	run, err := m.prepare(ctx)
@@ -218,46 +220,6 @@ func (m *Machine) whileRunning(ctx context.Context) (context.Context, context.Ca
 		}
 	}()
 	return ctx, cancel
-}
-
-func ask[T any](ctx context.Context, m *Machine, request string) (*T, error) {
-	ctx, cancel := m.whileRunning(ctx)
-	defer cancel(nil)
-	v := new(T)
-	err := m.channel.ask(ctx, request, v)
-	if err == nil {
-		return v, nil
-	}
-	if ctx.Err() == nil { // QEMU's sockets go a moment before it does
-		select {
-		case <-m.done:
-			return nil, m.ended()
-		case <-time.After(lastMoment):
-		}
-	}
-	return nil, fmt.Errorf("vm: machine %s: %w", m.spec.Name, err)
-}
-
-// Status asks the agent how the node is. It waits for the agent as long as ctx allows.
-func (m *Machine) Status(ctx context.Context) (*node.Status, error) {
-	return ask[node.Status](ctx, m, "status")
-}
-
-// Facts asks the agent what tells this machine from others: machine-id, host keys, sizes, ports.
-func (m *Machine) Facts(ctx context.Context) (*node.Facts, error) {
-	return ask[node.Facts](ctx, m, "facts")
-}
-
-// Log asks the agent for the last lines of the journal, oldest first.
-func (m *Machine) Log(ctx context.Context, lines int) ([]string, error) {
-	type answer struct {
-		Lines []string `json:"lines"`
-	}
-	got, err := ask[answer](ctx, m, fmt.Sprintf("log %d", lines))
-	if err != nil {
-		return nil, err
-	}
-	return got.Lines, nil
 }
 
 // Done is closed when QEMU has ended and the machine's files are gone.

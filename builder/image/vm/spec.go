@@ -50,6 +50,20 @@ func (p Programs) run(ctx context.Context, s sandbox.Spec) error {
 	return sandbox.Run(ctx, s)
 }
 
+// OnHost tells whether the host itself has all that a machine with this firmware needs.
+func OnHost(firmware Firmware) bool {
+	files := []string{"/usr/bin/" + qemu, "/usr/bin/" + qemuImg}
+	if firmware == UEFI {
+		files = append(files, ovmfCode, ovmfVars)
+	}
+	for _, f := range files {
+		if _, err := os.Stat(f); err != nil {
+			return false
+		}
+	}
+	return true
+}
+
 // Drive is a disk of the machine.
 type Drive struct {
 	Path     string
@@ -76,7 +90,7 @@ type Spec struct {
 	// ProbeCache is a file in which the answer of Accelerator is kept; "" asks every time.
 	ProbeCache string
 	MemoryMiB  int // 0 means 2048
-	CPUs       int // 0 means 2
+	CPUs       int // 0 means 2, emulated 1: clocks of several emulated CPUs drift apart on a busy host
 	Network    Network
 	// SerialLog is the file that gets all that the first serial port prints. It is overwritten.
 	SerialLog string
@@ -127,6 +141,8 @@ const (
 	maxDisk      = 1 << 46
 )
 
+var defaultCPUs = map[Accel]int{KVM: 2, TCG: 1}
+
 var nameRule = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
 // settle fills in defaults and refuses what QEMU would misread.
@@ -139,9 +155,6 @@ func (s Spec) settle() (Spec, error) {
 	}
 	if s.MemoryMiB == 0 {
 		s.MemoryMiB = 2048
-	}
-	if s.CPUs == 0 {
-		s.CPUs = 2
 	}
 	if s.Events == nil {
 		s.Events = event.Discard
@@ -164,7 +177,7 @@ func (s Spec) checkMachine() error {
 		return fmt.Errorf("unknown accelerator %q; there are: auto, kvm, tcg", s.Accel)
 	case s.MemoryMiB < minMemoryMiB || s.MemoryMiB > maxMemoryMiB:
 		return fmt.Errorf("%d MiB of memory are not between %d and %d", s.MemoryMiB, minMemoryMiB, maxMemoryMiB)
-	case s.CPUs < 1 || s.CPUs > maxCPUs:
+	case s.CPUs < 0 || s.CPUs > maxCPUs:
 		return fmt.Errorf("%d CPUs are not between 1 and %d", s.CPUs, maxCPUs)
 	case len(s.Extra) > maxExtra:
 		return fmt.Errorf("%d extra disks are more than %d", len(s.Extra), maxExtra)

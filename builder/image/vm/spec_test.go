@@ -97,7 +97,7 @@ func TestArgv(t *testing.T) {
 	argv := s.argv(TCG, p)
 	for _, want := range [][]string{
 		{"qemu-system-x86_64", "-nodefaults", "-no-user-config"},
-		{"-machine", "q35", "-m", "1024", "-smp", "3", "-accel", "tcg,thread=multi", "-cpu", "max,la57=off,svm=off"},
+		{"-machine", "q35,hpet=off", "-m", "1024", "-smp", "3", "-accel", "tcg,thread=multi", "-cpu", "max,la57=off,svm=off"},
 		{"-drive", "if=pflash,unit=0,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd", "-drive", "if=pflash,unit=1,format=raw,file=/d/vars.fd"},
 		{"-drive", "if=none,id=root,format=qcow2,file=/d/disk.qcow2,cache=unsafe,discard=unmap", "-device", "virtio-blk-pci,drive=root,bootindex=0", "-boot", "strict=on"},
 		{"-drive", "if=none,id=seed,format=raw,file=/s,,1/seed.iso,readonly=on"},
@@ -113,7 +113,7 @@ func TestArgv(t *testing.T) {
 	}
 	s.Firmware, s.Network = BIOS, Network{}
 	argv = s.argv(KVM, paths{extra: p.extra})
-	if !has(argv, "-machine", "pc") || !has(argv, "-accel", "kvm", "-cpu", "host") || !has(argv, "-nic", "none") {
+	if !has(argv, "-machine", "pc,hpet=off") || !has(argv, "-accel", "kvm", "-cpu", "host") || !has(argv, "-nic", "none") {
 		t.Errorf("got %q", argv)
 	}
 	if line := strings.Join(argv, " "); strings.Contains(line, "pflash") || strings.Contains(line, "id=seed") || strings.Contains(line, "netdev") {
