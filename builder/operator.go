@@ -134,7 +134,7 @@ func (b *Builder) checkOperatorDeb(o *operatorDeb, where string, c *recipe.Compo
 	if line, ok := b.pins.artifact(a.Name, r); ok && !b.pins.write {
 		a.Digest = sha256Digest(line.SHA256)
 	} else if b.pins.only {
-		return fmt.Errorf("%s: lock %s does not pin it, and was made with the stand-in or without the component: take it away, or make a lock with it", where, b.pins.file)
+		return fmt.Errorf("%s is not in lock %s, which alone counts: take it away, or make a lock with it", where, b.pins.file)
 	}
 	return source.Check(a, source.Result{Digest: o.Digest, From: where})
 }

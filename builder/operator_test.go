@@ -11,6 +11,7 @@ import (
 	"github.com/goreleaser/nfpm/v2"
 	nfpmdeb "github.com/goreleaser/nfpm/v2/deb"
 
+	"github.com/mesos-forge/forge/builder/lock"
 	"github.com/mesos-forge/forge/builder/recipe"
 	"github.com/mesos-forge/forge/builder/store"
 )
@@ -30,11 +31,16 @@ func emptyDeb(t *testing.T, name, version, arch string) []byte {
 func TestOperatorDeb(t *testing.T) {
 	right := emptyDeb(t, "mesos", "1.11.0-2.0.1", "amd64")
 	const name = "mesos_1.11.0-2.0.1_amd64.deb"
+	locked := func(d store.Digest, only, write bool) pins {
+		return pins{file: "LOCK", only: only, write: write, lock: &lock.Lock{Stack: "bookworm", Artifacts: []lock.Artifact{{Name: "mesos/mesos-deb", Kind: "file", File: name, SHA256: d.Hex()}}}}
+	}
+	other := store.DigestOf([]byte("another"))
 	tests := []struct {
 		name    string
 		files   map[string][]byte // below the operator's folder
 		profile string
 		recipe  func(*recipe.Component)
+		pins    pins
 		want    []string // parts of the error; none: no error
 		standIn bool
 	}{
@@ -60,6 +66,14 @@ func TestOperatorDeb(t *testing.T) {
 			want: []string{"VENDOR/" + name + " is for the architecture arm64: it should be the Debian package mesos for amd64"}},
 		{name: "forge's stand-in", files: map[string][]byte{"mesos_1.11.0-1~standin1_amd64.deb": emptyDeb(t, "mesos", "1.11.0-1~standin1", "amd64")},
 			want: []string{"is itself a stand-in, version 1.11.0-1~standin1"}},
+		{name: "as locked", files: map[string][]byte{name: right}, pins: locked(store.DigestOf(right), true, false)},
+		{name: "locked and missing", pins: locked(other, true, false),
+			want: []string{"lock LOCK has the operator's package " + name + " (sha256 " + other.Hex() + "), and no file matches"}},
+		{name: "another one than locked", files: map[string][]byte{name: right}, pins: locked(other, false, false),
+			want: []string{"mesos/mesos-deb", string(other), string(store.DigestOf(right)), "VENDOR/" + name}},
+		{name: "a new one for a new lock", files: map[string][]byte{name: right}, pins: locked(other, false, true)},
+		{name: "locked with the stand-in", files: map[string][]byte{name: right}, pins: pins{file: "LOCK", only: true, lock: &lock.Lock{Stack: "bookworm"}},
+			want: []string{"VENDOR/" + name + " is not in lock LOCK, which alone counts: take it away, or make a lock with it"}},
 		{name: "unknown digest", files: map[string][]byte{name: right},
 			recipe: func(c *recipe.Component) {
 				c.Artifacts[c.Upstream.Artifact] = recipe.Artifact{Sources: c.Artifacts[c.Upstream.Artifact].Sources, SHA256: []string{strings.Repeat("ab", 32)}}
@@ -85,7 +99,7 @@ func TestOperatorDeb(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			b := &Builder{opt: Options{Vendor: vendor, Profile: tt.profile}, stack: stack, operator: map[string]*operatorDeb{}}
+			b := &Builder{opt: Options{Vendor: vendor, Profile: tt.profile}, stack: stack, pins: tt.pins, operator: map[string]*operatorDeb{}}
 			err = b.findOperatorDebs(stack.Roles["slave"])
 			if len(tt.want) == 0 {
 				if err != nil || b.standsIn(stack.Components["mesos"]) != tt.standIn {
