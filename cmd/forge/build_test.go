@@ -93,6 +93,11 @@ func TestMistakesOnTheCommandLine(t *testing.T) {
 		{[]string{"biuld"}, 2, `unknown command "biuld"`},
 		{[]string{"build", "--output", "xml"}, 2, "want text or json"},
 		{[]string{"load"}, 2, "exactly one --role"},
+		{[]string{"build", "--profile", "prod"}, 2, "want lab or production"},
+		{[]string{"build", "--format", "qcow3"}, 2, "want one of [qcow2 raw vmdk vhd]"},
+		{[]string{"build", "--disk-size", "20"}, 2, "want a size of whole MiB from 1G on"},
+		{[]string{"build", "--lock", "no-such.lock"}, 1, "no-such.lock: no such file"},
+		{[]string{"build", "--profile", "production", "--role", "slave"}, 1, "component mesos: no file matches mesos_1.*_amd64.deb"},
 	} {
 		out, errs, code := f.run(c.args...)
 		if code != c.code || !strings.Contains(errs, c.want) || out != "" {

@@ -72,12 +72,16 @@ func options(v *viper.Viper) (builder.Options, error) {
 func pipelineFlags(f *pflag.FlagSet) {
 	f.Bool("locked", false, "build from nothing but the stack's forge.lock")
 	f.String("lock", "", "build from nothing but this lock, such as out/ROLE/forge.lock of another build")
+	f.String("profile", builder.ProfileLab, "lab: stand-ins take the place of software that can't be had; production: no stand-ins")
 	f.StringSlice("format", []string{"qcow2"}, "format of disks: qcow2, raw, vmdk, vhd; repeat for several")
 	f.String("disk-size", "", "size of disks, such as 20G (default: what the stack says)")
 }
 
 func pipelineOptions(v *viper.Viper, o *builder.Options) error {
-	o.Locked = v.GetBool("locked")
+	o.Locked, o.Profile = v.GetBool("locked"), v.GetString("profile")
+	if o.Profile != "" && o.Profile != builder.ProfileLab && o.Profile != builder.ProfileProduction {
+		return usageError{fmt.Errorf("--profile %s: want %s or %s", o.Profile, builder.ProfileLab, builder.ProfileProduction)}
+	}
 	if name := v.GetString("lock"); name != "" {
 		var err error
 		if o.Lock, err = filepath.Abs(name); err != nil {
