@@ -10,7 +10,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/docker/go-units"
 	"github.com/spf13/cobra"
 	"github.com/spf13/viper"
 	"golang.org/x/term"
@@ -91,12 +90,9 @@ func (f *bootFlags) settle(roles []string) error {
 	case f.Seed.Shell && !term.IsTerminal(int(os.Stdin.Fd())):
 		return usageError{errors.New("--shell needs a terminal")}
 	}
-	if f.diskSize != "" {
-		n, err := units.RAMInBytes(f.diskSize)
-		if err != nil {
-			return usageError{fmt.Errorf("--disk-size %s: want a size such as 20G", f.diskSize)}
-		}
-		f.DiskSize = n
+	var err error
+	if f.DiskSize, err = diskSize(f.diskSize); err != nil {
+		return err
 	}
 	if f.Seed.Inventory == "" {
 		if _, err := os.Stat("cluster.yaml"); !errors.Is(err, fs.ErrNotExist) {

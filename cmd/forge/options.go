@@ -97,12 +97,9 @@ func pipelineOptions(v *viper.Viper, o *builder.Options) error {
 			o.Formats = append(o.Formats, format)
 		}
 	}
-	if s := v.GetString("disk-size"); s != "" {
-		size, err := units.RAMInBytes(s)
-		if err != nil || size < 1<<30 || size%(1<<20) != 0 {
-			return usageError{fmt.Errorf("--disk-size %s: want a size of whole MiB from 1G on, such as 20G", s)}
-		}
-		o.DiskSize = size
+	var err error
+	if o.DiskSize, err = diskSize(v.GetString("disk-size")); err != nil {
+		return err
 	}
 	if s := os.Getenv("SOURCE_DATE_EPOCH"); s != "" {
 		n, err := strconv.ParseInt(s, 10, 64)
@@ -114,4 +111,16 @@ func pipelineOptions(v *viper.Viper, o *builder.Options) error {
 	o.Mirror = apt.Mirror{Main: v.GetString("apt.mirror"), Security: v.GetString("apt.security_mirror"), Keyring: v.GetString("apt.keyring")}
 	o.MaxIndexAge = v.GetDuration("apt.max_age")
 	return nil
+}
+
+// diskSize reads a size of a disk, in bytes; "" is 0.
+func diskSize(s string) (int64, error) {
+	if s == "" {
+		return 0, nil
+	}
+	size, err := units.RAMInBytes(s)
+	if err != nil || size < 1<<30 || size%(1<<20) != 0 {
+		return 0, usageError{fmt.Errorf("--disk-size %s: want a size of whole MiB from 1G on, such as 20G", s)}
+	}
+	return size, nil
 }

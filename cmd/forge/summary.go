@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/mesos-forge/forge/builder"
 	"github.com/mesos-forge/forge/builder/report"
@@ -42,6 +43,9 @@ func summary(w io.Writer, res *builder.Result, out, vendor string) error {
 		fmt.Fprintf(&b, "\n%s ran, %d were up to date; it took %s.\n", count(res.Ran, "step", "steps"), res.Hits, report.Took(res.Duration))
 	case res.Written > 0:
 		fmt.Fprintf(&b, "\nAll %d steps were up to date; %s in %s again (%s).\n", res.Hits, count(res.Written, "result was put", "results were put"), shown(out), report.Took(res.Duration))
+	}
+	if age := res.IndexAge.Round(time.Minute); age > 0 {
+		fmt.Fprintf(&b, "Debian's packages are those of the indexes from %s ago; --refresh takes newer ones.\n", strings.TrimSuffix(age.String(), "0s"))
 	}
 	if res.Ran+res.Written > 0 {
 		if err := next(&b, res.Roles); err != nil {
