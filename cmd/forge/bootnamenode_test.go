@@ -72,10 +72,18 @@ extra: {hdfs-site: {dfs.heartbeat.interval: "2"}}
 		t.Errorf("waits for %v; want %s among them", r.Status.Waits, waits)
 	}
 	rootShell(ctx, t, m)
-	lookInside(t, m.SSH, signer)
+	client, err := ssh.Dial("tcp", m.SSH, &ssh.ClientConfig{User: "root", Auth: []ssh.AuthMethod{ssh.PublicKeys(signer)},
+		HostKeyCallback: ssh.InsecureIgnoreHostKey(), Timeout: 2 * time.Minute})
+	if err != nil {
+		t.Errorf("log in as root with the seed's key: %v", err)
+		return nil
+	}
+	defer client.Close()
+	defer context.AfterFunc(ctx, func() { client.Close() })()
+	lookInside(t, client)
 	n := startNameNode(t, f, ports[0], ports[2])
 	watchDataNode(ctx, t, m, n)
-	breakNode(ctx, t, m, signer)
+	breakNode(ctx, t, m, client)
 	if err := m.PowerOff(ctx); err != nil {
 		t.Error(err)
 	}
@@ -113,7 +121,7 @@ func rootShell(ctx context.Context, t *testing.T, m *builder.Booted) {
 }
 
 // lookInside checks, over SSH as root, what every machine promises.
-func lookInside(t *testing.T, address string, signer ssh.Signer) {
+func lookInside(t *testing.T, client *ssh.Client) {
 	t.Helper()
 	for _, c := range []struct{ what, command, want string }{
 		{"root is locked", "passwd -S root | cut -d' ' -f2", "L"},
@@ -136,7 +144,7 @@ func lookInside(t *testing.T, address string, signer ssh.Signer) {
 		{"data directory", "stat -c '%U:%G %a' /data/1/dfs/dn", "hdfs:hdfs 700"},
 		{"a second run changes nothing", "before=$(systemctl show -P MainPID hadoop-hdfs-datanode mesos-slave); forge-node apply >/dev/null && test \"$before\" = \"$(systemctl show -P MainPID hadoop-hdfs-datanode mesos-slave)\" && echo same", "same"},
 	} {
-		out, err := onMachine(address, signer, c.command)
+		out, err := onMachine(client, c.command)
 		if got := strings.TrimSpace(out); err != nil || got != c.want {
 			t.Errorf("%s: %q, %v; want %q", c.what, got, err, c.want)
 		}
@@ -144,9 +152,9 @@ func lookInside(t *testing.T, address string, signer ssh.Signer) {
 }
 
 // breakNode makes the node one that is not in the inventory: what a wrong seed does.
-func breakNode(ctx context.Context, t *testing.T, m *builder.Booted, signer ssh.Signer) {
+func breakNode(ctx context.Context, t *testing.T, m *builder.Booted, client *ssh.Client) {
 	t.Helper()
-	if out, err := onMachine(m.SSH, signer, "echo 'node: slave9' >/etc/forge/node.yaml; ! forge-node apply"); err != nil {
+	if out, err := onMachine(client, "echo 'node: slave9' >/etc/forge/node.yaml; ! forge-node apply"); err != nil {
 		t.Errorf("forge-node apply on a wrong seed: %v\n%s", err, out)
 	}
 	_, err := m.WaitFor(ctx, node.LevelConfigured)
@@ -158,13 +166,7 @@ func breakNode(ctx context.Context, t *testing.T, m *builder.Booted, signer ssh.
 }
 
 // onMachine runs a command as root over SSH and returns its standard output.
-func onMachine(address string, signer ssh.Signer, command string) (string, error) {
-	client, err := ssh.Dial("tcp", address, &ssh.ClientConfig{User: "root", Auth: []ssh.AuthMethod{ssh.PublicKeys(signer)},
-		HostKeyCallback: ssh.InsecureIgnoreHostKey(), Timeout: 2 * time.Minute})
-	if err != nil {
-		return "", err
-	}
-	defer client.Close()
+func onMachine(client *ssh.Client, command string) (string, error) {
 	session, err := client.NewSession()
 	if err != nil {
 		return "", err
