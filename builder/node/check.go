@@ -14,8 +14,12 @@ import (
 	"github.com/mesos-forge/forge/builder/cluster"
 )
 
-// askTimeout bounds one question to a peer or a service.
-const askTimeout = 2 * time.Second
+const (
+	askTimeout = 2 * time.Second // bounds one question to a peer
+	// checkTimeout bounds one check of a service of this node: on an emulated machine a JVM takes
+	// seconds to put all its figures on one page.
+	checkTimeout = 15 * time.Second
+)
 
 const maxAnswer = 1 << 20
 
@@ -82,7 +86,7 @@ func (n *Node) check(ctx context.Context, svc RenderedService, c Check, host str
 		return fmt.Errorf("the manifest has no port %q", c.Port)
 	}
 	address := net.JoinHostPort(host, fmt.Sprint(port))
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	switch c.Kind {
 	case CheckTCP:
