@@ -17,8 +17,13 @@ import (
 func TestBuild(t *testing.T) {
 	f := builtForge(t)
 	first := shared.result
-	if len(first.Roles) != 1 || first.Hits != shared.fetched || len(first.Roles[0].Debs) != 7 || len(first.Roles[0].StandIns) != 1 {
-		t.Fatalf("result = %+v; want one role, %d hits, 7 packages and one stand-in", first, shared.fetched)
+	if len(first.Roles) != 1 || first.Hits != len(shared.hits) || len(first.Roles[0].Debs) != 7 || len(first.Roles[0].StandIns) != 1 {
+		t.Fatalf("result = %+v; want one role, %d hits, 7 packages and one stand-in", first, len(shared.hits))
+	}
+	for name := range shared.hits {
+		if !strings.HasPrefix(name, "index/") {
+			t.Errorf("%s was there already; want nothing but package indexes of an earlier run", name)
+		}
 	}
 	again := f.build()
 	if again.Ran != 0 || again.Roles[0].Digest != first.Roles[0].Digest {

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/mesos-forge/forge/builder/event"
 )
 
 const interrupted = "forge: interrupted; what was finished is kept for the next run"
@@ -60,7 +62,7 @@ func (f *forge) expectGoesOn(step string) {
 	if code != 0 {
 		f.t.Fatalf("the next build: exit status %d\n%s", code, r.messages())
 	}
-	if n := r.done()[step]; n != 1 {
+	if n := r.count(event.StepDone)[step]; n != 1 {
 		f.t.Errorf("%s ran %d times in the next build, want once", step, n)
 	}
 	if diff := cmp.Diff(shared.digests, f.digests(f.result(out))); diff != "" {

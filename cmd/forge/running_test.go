@@ -131,13 +131,13 @@ func (r *running) until(what string, done func([]event.Event) bool) {
 	}
 }
 
-// done counts the steps that ran to their end, by name.
-func (r *running) done() map[string]int {
+// count counts the events of a kind by their step, such as the steps that ran to their end.
+func (r *running) count(kind event.Kind) map[string]int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	m := map[string]int{}
 	for _, e := range r.events {
-		if e.Kind == event.StepDone {
+		if e.Kind == kind {
 			m[e.Step]++
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/mesos-forge/forge/builder"
+	"github.com/mesos-forge/forge/builder/event"
 	"github.com/mesos-forge/forge/builder/step"
 )
 
@@ -21,8 +22,8 @@ var shared struct {
 	result  builder.Result
 	lock    string // what went in, as the build wrote it
 	digests map[string]string
-	fetched int   // steps whose results were there already
-	memory  int64 // forge's own, at most, in bytes
+	hits    map[string]int // steps whose results were there already
+	memory  int64          // forge's own, at most, in bytes
 }
 
 // sharedBuild makes the role slave as root, the first time that it is called, from nothing but what
@@ -39,7 +40,6 @@ func sharedBuild(t *testing.T) {
 		}
 		f := newForgeIn(t, dir)
 		warmDownloads(t, f.store)
-		shared.fetched = len(results(t, f.store))
 		r := f.start("build", "--role", "slave", "--output", "json")
 		shared.memory = r.watchMemory()
 		if out, code := r.wait(); code != 0 {
@@ -47,6 +47,7 @@ func sharedBuild(t *testing.T) {
 		} else {
 			shared.result = f.result(out)
 		}
+		shared.hits = r.count(event.StepHit)
 		shared.digests = f.digests(shared.result)
 		shared.lock = filepath.Join(dir, "forge.lock")
 		copyAll(t, filepath.Join(f.out, shared.result.Roles[0].Lock), shared.lock)

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/mesos-forge/forge/builder/event"
 )
 
 // TestTogether builds the same role twice at once in one store that lacks some results.
@@ -25,7 +27,7 @@ func TestTogether(t *testing.T) {
 		if diff := cmp.Diff(shared.digests, f.digests(f.result(out))); diff != "" {
 			t.Errorf("build %d: the digests differ from those of an undisturbed build (-want +got):\n%s", i+1, diff)
 		}
-		for name, n := range builds[i].done() {
+		for name, n := range builds[i].count(event.StepDone) {
 			ran[name] += n
 		}
 	}
