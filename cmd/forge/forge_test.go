@@ -48,6 +48,12 @@ var compiled = sync.OnceValues(func() (string, error) {
 	return program, nil
 })
 
+// snapshot copies the checkout, once: all builds have the same, also when somebody edits meanwhile.
+var snapshot = sync.OnceValues(func() (string, error) {
+	dir := filepath.Join(work, "checkout")
+	return dir, copyCheckout("../..", dir)
+})
+
 // forge is the real program with a checkout, a store and an output folder of its own.
 type forge struct {
 	t                  *testing.T
@@ -84,7 +90,11 @@ func newForgeIn(t *testing.T, dir string) *forge {
 	if f.program, err = compiled(); err != nil {
 		t.Fatal(err)
 	}
-	if err := copyCheckout("../..", f.checkout); err != nil {
+	from, err := snapshot()
+	if err == nil {
+		err = copyCheckout(from, f.checkout)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	return f
