@@ -35,7 +35,7 @@ func (b *Builder) fetchArtifacts(name string, c *recipe.Component) *step.Step {
 	s := &step.Step{Name: name, Kind: "sources", Version: 2, Settings: c.Artifacts, Inputs: b.pins.inputs(c)}
 	var java *step.Step
 	if _, err := exec.LookPath("mvn"); err != nil && usesMaven(c) {
-		java = b.javaTools()
+		java = b.toolsTree("tools-java", b.stack.Tools.Java, "etc/hosts", "etc/resolv.conf")
 		s.Needs = append(s.Needs, java.Out("tree"))
 	}
 	s.Run = func(ctx context.Context, r *step.Run) error {
@@ -93,15 +93,6 @@ func usesMaven(c *recipe.Component) bool {
 		}
 	}
 	return false
-}
-
-// javaTools makes the tree with the mvn of a host that has none. Its packages are in no lock: what
-// it fetches is checked against digests, so nothing of it reaches a result.
-func (b *Builder) javaTools() *step.Step {
-	t := b.stack.Tools
-	index := b.once("index/"+t.Distribution.Suite, func(string) *step.Step { return b.fetchIndex(t.Distribution.Suite, t.Apt) })
-	solve := b.once("solve/tools-java", func(string) *step.Step { return b.ask("tools-java", index, t.Java, true, nil, nil) })
-	return b.base("tools-java", solve, "etc/hosts", "etc/resolv.conf")
 }
 
 // known returns the digests that a recipe allows for an artifact.

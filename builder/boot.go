@@ -156,7 +156,8 @@ func (b *Builder) machinePrograms(ctx context.Context, opt BootOptions) (vm.Prog
 	if !opt.OwnPrograms && vm.OnHost(opt.Firmware) {
 		return vm.Programs{}, nil
 	}
-	tree := b.bootTools()
+	b.made = map[string]*step.Step{}
+	tree := b.toolsTree("tools-boot", b.stack.Tools.Boot)
 	g, err := step.NewGraph(tree)
 	if err != nil {
 		return vm.Programs{}, err
@@ -167,13 +168,4 @@ func (b *Builder) machinePrograms(ctx context.Context, opt BootOptions) (vm.Prog
 	}
 	root, err := b.store.TreePath(ctx, done[tree.Name].Outputs["tree"].Digest)
 	return vm.Programs{Root: root}, err
-}
-
-// bootTools makes the tree with the QEMU of a host that has none. Its packages are in no lock: nothing
-// of it reaches a result.
-func (b *Builder) bootTools() *step.Step {
-	b.made = map[string]*step.Step{}
-	t := b.stack.Tools
-	index := b.once("index/"+t.Distribution.Suite, func(string) *step.Step { return b.fetchIndex(t.Distribution.Suite, t.Apt) })
-	return b.base("tools-boot", b.ask("tools-boot", index, t.Boot, true, nil, nil))
 }

@@ -51,6 +51,15 @@ func (b *Builder) makeBase(name string, solve *step.Step, empty []string) *step.
 		}}
 }
 
+// toolsTree makes a tree with programs that the host lacks. Its packages are in no lock: nothing of it reaches
+// a result, since what it fetches is checked against digests, and what it runs is only looked at.
+func (b *Builder) toolsTree(name string, packages []string, empty ...string) *step.Step {
+	t := b.stack.Tools
+	index := b.once("index/"+t.Distribution.Suite, func(string) *step.Step { return b.fetchIndex(t.Distribution.Suite, t.Apt) })
+	solve := b.once("solve/"+name, func(string) *step.Step { return b.ask(name, index, packages, true, nil, nil) })
+	return b.base(name, solve, empty...)
+}
+
 // delta makes what a solve adds over the trees below, the topmost first.
 func (b *Builder) delta(name string, solve *step.Step, debs []*step.Step, overlay string, run [][]string, below ...*step.Step) *step.Step {
 	needs := []step.Ref{solve.Out("packages")}
