@@ -50,13 +50,17 @@ func (b *Builder) fetchArtifacts(name string, c *recipe.Component) *step.Step {
 			mvn.Root = tree
 		}
 		web := http.New(http.Options{Sink: r.Sink})
+		own, err := b.ownPlaces(vendor, web)
+		if err != nil {
+			return err
+		}
 		var names []string
 		var wants []source.Want
 		for artifact, a := range c.Artifacts {
 			if c.Upstream != nil && c.Upstream.Artifact == artifact {
 				continue // a package of its own
 			}
-			w, err := want(c.Name+"/"+artifact, a, vendor, mvn, web)
+			w, err := want(c.Name+"/"+artifact, a, own, mvn, web)
 			if err != nil {
 				return err
 			}
@@ -104,9 +108,25 @@ func known(a recipe.Artifact) []store.Digest {
 	return out
 }
 
-// want turns a recipe's artifact into what is asked of the sources, the operator's folder first.
-func want(name string, a recipe.Artifact, vendor *file.Folder, mvn *maven.Client, web *http.Client) (source.Want, error) {
-	w := source.Want{Artifact: source.Artifact{Name: name, Known: known(a)}, Places: []source.Source{vendor}}
+// ownPlaces are where the operator's files may be, in the order in which they are asked.
+func (b *Builder) ownPlaces(vendor *file.Folder, web *http.Client) (source.Chain, error) {
+	places := source.Chain{vendor}
+	if b.opt.Offline {
+		return places, nil
+	}
+	for _, url := range b.opt.Mirrors {
+		m, err := web.Mirror(url)
+		if err != nil {
+			return nil, fmt.Errorf("setting mirrors: %w", err)
+		}
+		places = append(places, m)
+	}
+	return places, nil
+}
+
+// want turns a recipe's artifact into what is asked of the sources, the operator's own places first.
+func want(name string, a recipe.Artifact, own source.Chain, mvn *maven.Client, web *http.Client) (source.Want, error) {
+	w := source.Want{Artifact: source.Artifact{Name: name, Known: known(a)}, Places: slices.Clone([]source.Source(own))}
 	if len(a.SHA256) == 1 {
 		w.Artifact.Digest = w.Artifact.Known[0]
 	}

@@ -27,11 +27,12 @@ type Options struct {
 	Roles    []string // empty: every role of the stack
 	Store    string
 	Out      string
-	Vendor   string // the operator's own files; need not exist
-	Profile  string // ProfileLab (also "") or ProfileProduction
-	Jobs     int    // steps at a time; 0: the number of processors
-	Refresh  bool   // fetch apt's indexes anew
-	Offline  bool   // use stored indexes of any age
+	Vendor   string   // the operator's own files; need not exist
+	Mirrors  []string // URLs of folders with the operator's files, asked after Vendor for files that a lock pins
+	Profile  string   // ProfileLab (also "") or ProfileProduction
+	Jobs     int      // steps at a time; 0: the number of processors
+	Refresh  bool     // fetch apt's indexes anew
+	Offline  bool     // use stored indexes of any age
 	Sink     event.Sink
 
 	Lock   string // the lock to build from, and from nothing else; "": the stack's own

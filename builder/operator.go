@@ -4,16 +4,19 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/mesos-forge/forge/builder/archive"
 	"github.com/mesos-forge/forge/builder/deb"
+	"github.com/mesos-forge/forge/builder/lock"
 	"github.com/mesos-forge/forge/builder/node"
 	"github.com/mesos-forge/forge/builder/recipe"
 	"github.com/mesos-forge/forge/builder/source"
 	"github.com/mesos-forge/forge/builder/source/file"
+	"github.com/mesos-forge/forge/builder/source/http"
 	"github.com/mesos-forge/forge/builder/step"
 	"github.com/mesos-forge/forge/builder/store"
 )
@@ -72,6 +75,8 @@ func (b *Builder) findOperatorDeb(vendor *file.Folder, c *recipe.Component) (*op
 		return nil, fmt.Errorf("%s has %d files for the package %s: %s; leave the one that is meant", vendor, len(found), c.Upstream.Package, strings.Join(found, ", "))
 	case len(found) == 1:
 		return b.readOperatorDeb(vendor, found[0], c)
+	case pinned && !b.pins.write && len(b.opt.Mirrors) > 0 && !b.opt.Offline:
+		return pinnedDeb(line)
 	case b.pins.only && pinned:
 		return nil, fmt.Errorf("lock %s has the operator's package %s (sha256 %s), and no file matches %s in %s: put it there", b.pins.file, line.File, line.SHA256, strings.Join(globs, " or "), b.opt.Vendor)
 	case c.Upstream.Standin == nil:
@@ -81,6 +86,20 @@ func (b *Builder) findOperatorDeb(vendor *file.Folder, c *recipe.Component) (*op
 			strings.Join(globs, " or "), b.opt.Vendor, ProfileLab, c.Upstream.Package, ProfileLab)
 	}
 	return nil, nil
+}
+
+// pinnedDeb is a package that a lock names and a mirror of the operator may have.
+func pinnedDeb(line lock.Artifact) (*operatorDeb, error) {
+	parts := strings.Split(strings.TrimSuffix(line.File, ".deb"), "_")
+	if len(parts) != 3 {
+		return nil, fmt.Errorf("artifact %s in the lock: the file %s is not named NAME_VERSION_ARCH.deb", line.Name, line.File)
+	}
+	version, err := url.PathUnescape(parts[1]) // an epoch's colon is %3a in a file's name
+	if err != nil {
+		return nil, fmt.Errorf("artifact %s in the lock: file %s: %w", line.Name, line.File, err)
+	}
+	return &operatorDeb{Result: deb.Result{Name: parts[0], Version: version, Arch: parts[2], Filename: line.File},
+		Digest: sha256Digest(line.SHA256), Size: line.Size}, nil
 }
 
 // readOperatorDeb reads what the package at path says about itself.
@@ -176,8 +195,12 @@ func (b *Builder) takeOperatorDeb(name string, c *recipe.Component, o operatorDe
 		Run: func(ctx context.Context, r *step.Run) error {
 			vendor := file.Open(b.opt.Vendor)
 			defer vendor.Close()
-			a := source.Artifact{Name: c.Upstream.Artifact, File: o.Filename, Digest: o.Digest}
-			res, err := vendor.Fetch(ctx, a, b.store)
+			own, err := b.ownPlaces(vendor, http.New(http.Options{Sink: r.Sink}))
+			if err != nil {
+				return err
+			}
+			a := source.Artifact{Name: c.Name + "/" + c.Upstream.Artifact, File: o.Filename, Digest: o.Digest, Size: o.Size}
+			res, err := own.Fetch(ctx, a, b.store)
 			if err != nil {
 				return err
 			}

@@ -2,7 +2,10 @@ package builder
 
 import (
 	"bytes"
+	nethttp "net/http"
+	"net/http/httptest"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -11,8 +14,10 @@ import (
 	"github.com/goreleaser/nfpm/v2"
 	nfpmdeb "github.com/goreleaser/nfpm/v2/deb"
 
+	"github.com/mesos-forge/forge/builder/event"
 	"github.com/mesos-forge/forge/builder/lock"
 	"github.com/mesos-forge/forge/builder/recipe"
+	"github.com/mesos-forge/forge/builder/step"
 	"github.com/mesos-forge/forge/builder/store"
 )
 
@@ -139,5 +144,56 @@ func TestOperatorDebOutside(t *testing.T) {
 	b := &Builder{opt: Options{Vendor: vendor}, stack: stack, operator: map[string]*operatorDeb{}}
 	if err := b.findOperatorDebs(stack.Roles["slave"]); err == nil || !strings.Contains(err.Error(), "mesos_1.11.0-2_amd64.deb: path escapes") {
 		t.Errorf("error %v, want one that names the link", err)
+	}
+}
+
+// TestOperatorDebFromMirror takes the package that the lock names from the operator's mirror, and
+// nothing else that lies there under its name.
+func TestOperatorDebFromMirror(t *testing.T) {
+	right := emptyDeb(t, "mesos", "1:1.11.0-2", "amd64")
+	const name = "mesos_1%3a1.11.0-2_amd64.deb"
+	served := right
+	server := httptest.NewServer(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		if path.Base(r.URL.Path) != name {
+			nethttp.NotFound(w, r)
+			return
+		}
+		w.Write(served)
+	}))
+	defer server.Close()
+	stack, err := recipe.Load(os.DirFS(".."), "bookworm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	st, err := store.Open(filepath.Join(t.TempDir(), "store"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	line := lock.Artifact{Name: "mesos/mesos-deb", Kind: "file", File: name, Size: int64(len(right)), SHA256: store.DigestOf(right).Hex()}
+	b := &Builder{opt: Options{Vendor: filepath.Join(t.TempDir(), "vendor"), Mirrors: []string{server.URL + "/debs"}}, stack: stack, store: st,
+		pins: pins{file: "LOCK", lock: &lock.Lock{Stack: "bookworm", Artifacts: []lock.Artifact{line}}}, operator: map[string]*operatorDeb{}}
+	if err := b.findOperatorDebs(stack.Roles["slave"]); err != nil || b.standsIn(stack.Components["mesos"]) {
+		t.Fatalf("error %v, stands in %v; want the package of the lock", err, b.standsIn(stack.Components["mesos"]))
+	}
+	if o := b.operator["mesos"]; o.Name != "mesos" || o.Version != "1:1.11.0-2" || o.Arch != "amd64" {
+		t.Errorf("the lock's file is taken for %+v", o.Result)
+	}
+	run := func() error {
+		g, err := step.NewGraph(b.upstream("deb/mesos", stack.Components["mesos"]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = (&step.Executor{Store: st, Sink: event.Discard, Jobs: 1, Memory: 1}).Execute(t.Context(), g)
+		return err
+	}
+	served = append(bytes.Clone(right[:len(right)-1]), right[len(right)-1]^1)
+	if err := run(); err == nil || !strings.Contains(err.Error(), server.URL+"/debs") || !strings.Contains(err.Error(), line.SHA256) ||
+		!strings.Contains(err.Error(), store.DigestOf(served).Hex()) {
+		t.Errorf("a changed package: error %v; want one with the mirror and both digests", err)
+	}
+	served = right
+	if err := run(); err != nil || !st.HasBlob(store.DigestOf(right)) {
+		t.Errorf("the right package: error %v, in the store %v", err, st.HasBlob(store.DigestOf(right)))
 	}
 }

@@ -110,6 +110,7 @@ func pipelineOptions(v *viper.Viper, o *builder.Options) error {
 	}
 	o.Mirror = apt.Mirror{Main: v.GetString("apt.mirror"), Security: v.GetString("apt.security_mirror"), Keyring: v.GetString("apt.keyring")}
 	o.MaxIndexAge = v.GetDuration("apt.max_age")
+	o.Mirrors = v.GetStringSlice("mirrors")
 	return nil
 }
 

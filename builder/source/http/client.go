@@ -145,7 +145,7 @@ func (m Mirror) Fetch(ctx context.Context, a source.Artifact, blobs source.Blobs
 	if a.File == "" {
 		return source.Result{}, fmt.Errorf("%s: only a glob of %s is known: %w", m, a.Name, source.ErrNotFound)
 	}
-	return Source{client: m.client, url: m.base.JoinPath(a.File)}.Fetch(ctx, a, blobs)
+	return Source{client: m.client, url: m.base.JoinPath(url.PathEscape(a.File))}.Fetch(ctx, a, blobs)
 }
 
 // statusError says what a response means for who asked for a file.
