@@ -151,14 +151,14 @@ func lookInside(t *testing.T, client *ssh.Client) {
 	}
 }
 
-// breakNode makes the node one that is not in the inventory: what a wrong seed does.
+// breakNode takes the node out of its inventory: what a seed with a wrong inventory does.
 func breakNode(ctx context.Context, t *testing.T, m *builder.Booted, client *ssh.Client) {
 	t.Helper()
-	if out, err := onMachine(client, "echo 'node: slave9' >/etc/forge/node.yaml; ! forge-node apply"); err != nil {
+	if out, err := onMachine(client, "sed -i /slave2/d /etc/forge/cluster.yaml; ! forge-node apply"); err != nil {
 		t.Errorf("forge-node apply on a wrong seed: %v\n%s", err, out)
 	}
 	_, err := m.WaitFor(ctx, node.LevelConfigured)
-	for _, want := range []string{"machine slave2 is not configured", "the node says that it failed", `node "slave9", which is not in the inventory`} {
+	for _, want := range []string{"machine slave2 is not configured", "the node says that it failed", `node "slave2", which is not in the inventory`} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("on a wrong seed: %v; want %q", err, want)
 		}
