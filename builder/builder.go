@@ -70,6 +70,9 @@ type Builder struct {
 
 // New reads the stack's recipes and opens the store.
 func New(opt Options) (*Builder, error) {
+	if _, err := os.Stat(filepath.Join(opt.Checkout, "recipes")); err != nil {
+		return nil, fmt.Errorf("%s has no folder recipes: run forge where the recipes are, or name the place with --checkout (%w)", opt.Checkout, err)
+	}
 	stack, err := recipe.Load(os.DirFS(opt.Checkout), opt.Stack)
 	if err != nil {
 		return nil, err

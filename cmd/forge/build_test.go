@@ -109,6 +109,11 @@ func TestMistakesOnTheCommandLine(t *testing.T) {
 			t.Errorf("forge %s: exit status %d, output %q, error %q; want %d and %q", strings.Join(c.args, " "), code, out, errs, c.code, c.want)
 		}
 	}
+	elsewhere := *f
+	elsewhere.checkout = "/usr"
+	if _, errs, code := elsewhere.run("build", "--role", "slave"); code != 1 || !strings.Contains(errs, "/usr has no folder recipes: run forge where the recipes are") {
+		t.Errorf("outside of a checkout: exit status %d, error %q", code, errs)
+	}
 	if _, err := os.Stat(f.out); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a failed command left an output folder: %v", err)
 	}
