@@ -43,7 +43,8 @@ func startNameNode(t *testing.T, f *forge, port, web int) *nameNode {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n.env = []string{"PATH=/usr/bin:/bin", "HOME=" + n.dir, "JAVA_HOME=" + filepath.Dir(filepath.Dir(java)), "HADOOP_LOG_DIR=" + filepath.Join(n.dir, "log"), "HADOOP_HEAPSIZE=200"}
+	n.env = []string{"PATH=/usr/bin:/bin", "HOME=" + n.dir, "JAVA_HOME=" + filepath.Dir(filepath.Dir(java)), "HADOOP_LOG_DIR=" + filepath.Join(n.dir, "log"), "HADOOP_HEAPSIZE=200",
+		"HADOOP_OPTS=-Djava.io.tmpdir=" + filepath.Join(n.dir, "data") + " -XX:-UsePerfData"} // leave nothing in /tmp
 	for _, sub := range []string{"conf", "log", "data"} {
 		dir := filepath.Join(n.dir, sub)
 		if err := os.Mkdir(dir, 0o755); err != nil {
