@@ -138,7 +138,7 @@ func TestStandinPackage(t *testing.T) {
 	if links := s.run("find", "/etc/systemd/system", "-name", "mesos*"); links != "" {
 		t.Errorf("enabled: %s", links)
 	}
-	if got := s.run("sh", "-c", "dpkg-query -W -f '${Conffiles}' mesos | awk '{print $1}'"); got != "/etc/default/mesos\n/etc/default/mesos-master\n/etc/default/mesos-slave\n/etc/mesos-master/quorum\n/etc/mesos-master/work_dir\n/etc/mesos/zk\n" {
+	if got := s.run("sh", "-c", "dpkg-query -W -f '${Conffiles}' mesos | awk '{print $1}'"); got != "/etc/default/mesos\n/etc/default/mesos-master\n/etc/default/mesos-slave\n/etc/logrotate.d/mesos-standin\n/etc/mesos-master/quorum\n/etc/mesos-master/work_dir\n/etc/mesos/zk\n" {
 		t.Errorf("conffiles:\n%s", got)
 	}
 	s.run("sh", "-c", "echo log >/var/log/mesos/mesos-slave.INFO")
