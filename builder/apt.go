@@ -25,11 +25,15 @@ type solver struct {
 	err             error
 }
 
-// index fetches apt's indexes of a release.
+// index is Builder.index, remembered.
 func (s *solver) index(suite string, archive recipe.Apt) *step.Step {
-	index := s.once("index/"+suite, func(string) *step.Step { return s.fetchIndex(suite, archive) })
-	s.indexes[suite] = index
-	return index
+	s.indexes[suite] = s.Builder.index(suite, archive)
+	return s.indexes[suite]
+}
+
+// index fetches apt's indexes of a release.
+func (b *Builder) index(suite string, archive recipe.Apt) *step.Step {
+	return b.once("index/"+suite, func(string) *step.Step { return b.fetchIndex(suite, archive) })
 }
 
 const indexKind = "apt-index"

@@ -103,7 +103,7 @@ func usesMaven(c *recipe.Component) bool {
 func known(a recipe.Artifact) []store.Digest {
 	var out []store.Digest
 	for _, hex := range a.SHA256 {
-		out = append(out, store.Digest("sha256:"+hex))
+		out = append(out, sha256Digest(hex))
 	}
 	return out
 }

@@ -96,7 +96,7 @@ func (b *Builder) deb(name string, l layout, in []recipe.Input, settings any, sp
 func digests(in []recipe.Input) map[string]store.Digest {
 	out := map[string]store.Digest{}
 	for _, i := range in {
-		out[i.Name] = store.Digest("sha256:" + i.SHA256)
+		out[i.Name] = sha256Digest(i.SHA256)
 	}
 	return out
 }

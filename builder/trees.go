@@ -55,7 +55,7 @@ func (b *Builder) makeBase(name string, solve *step.Step, empty []string) *step.
 // a result, since what it fetches is checked against digests, and what it runs is only looked at.
 func (b *Builder) toolsTree(name string, packages []string, empty ...string) *step.Step {
 	t := b.stack.Tools
-	index := b.once("index/"+t.Distribution.Suite, func(string) *step.Step { return b.fetchIndex(t.Distribution.Suite, t.Apt) })
+	index := b.index(t.Distribution.Suite, t.Apt)
 	solve := b.once("solve/"+name, func(string) *step.Step { return b.ask(name, index, packages, true, nil, nil) })
 	return b.base(name, solve, empty...)
 }
