@@ -38,6 +38,19 @@ type Derived struct {
 	Mesos     DerivedMesos
 	HDFS      DerivedHDFS
 	MRv1      DerivedMRv1
+	Marathon  DerivedMarathon
+	Spark     DerivedSpark
+	Azkaban   DerivedAzkaban
+	Mounts    []Mount // of this node
+}
+
+// Mount is a file system that this node mounts, or that is missing when something below it is to be used.
+type Mount struct {
+	Path    string
+	Device  string // of a data disk; "" for NFS
+	Label   string // of a data disk
+	Source  string // of NFS; "" for a data disk
+	Options string
 }
 
 // DerivedCluster is the cluster as a whole.
@@ -90,6 +103,27 @@ type DerivedHDFS struct {
 	DataDirs    []string // of this node
 	Replication int
 	DataNodes   []Node
+	HA          *DerivedHA // nil: one NameNode
+}
+
+// DerivedHA is the pair of NameNodes. HDFS.NameNode is the first of them, DefaultFS names the nameservice.
+type DerivedHA struct {
+	Nameservice  string
+	NameNodes    []HANameNode
+	JournalNodes []Node
+	JournalDir   string
+	JournalPort  int
+	SharedEdits  string // "qjournal://10.162.2.91:8485;.../lab"
+	Fencing      string
+	Quorum       string // ha.zookeeper.quorum: "10.162.2.91:2181,...", without zk://
+	ID           string // of this node's NameNode: "nn1"; "" elsewhere
+	Journal      bool   // this node runs a JournalNode
+}
+
+// HANameNode is one of the pair.
+type HANameNode struct {
+	ID string // "nn1"
+	Node
 }
 
 // DerivedMRv1 is MapReduce 1 as this node sees it.
@@ -102,6 +136,33 @@ type DerivedMRv1 struct {
 	TaskHeap     int // MiB
 	LocalDirs    []string
 	TaskTrackers []Node
+	Mesos        MRv1Mesos // with all defaults filled in
+}
+
+// DerivedMarathon is Marathon on the masters.
+type DerivedMarathon struct {
+	Port int
+	ZK   string // "zk://10.162.2.91:2181,.../marathon"
+}
+
+// DerivedSpark is Spark on Mesos.
+type DerivedSpark struct {
+	Master         string // "mesos://zk://10.162.2.91:2181,.../mesos"
+	Coarse         bool
+	CoresMax       int // 0: no limit
+	ExecutorMemory int // MiB
+	DriverMemory   int // MiB
+	Dispatcher     Node
+}
+
+// DerivedAzkaban is the workflow scheduler.
+type DerivedAzkaban struct {
+	Node, Executor Node // the same when Solo
+	Solo           bool
+	Port           int
+	ExecutorPort   int
+	Timezone       string
+	Database       Database // with all defaults filled in
 }
 
 // Derive fills in all that follows from the inventory for one of its nodes. The
@@ -126,12 +187,81 @@ func (inv *Inventory) Derive(node string, m Machine) (*Derived, error) {
 	}
 	d.ZooKeeper = inv.deriveZooKeeper(n, masters)
 	d.Mesos = inv.deriveMesos(n, masters, d.ZooKeeper.Connect)
-	d.HDFS = inv.deriveHDFS(n, masters)
+	d.HDFS = inv.deriveHDFS(n, masters, d.ZooKeeper)
 	d.MRv1 = inv.deriveMRv1(m, d.HDFS.NameNode)
+	d.Marathon = DerivedMarathon{Port: or(inv.Marathon.Port, 8080), ZK: "zk://" + d.ZooKeeper.Connect + or(inv.Marathon.Znode, "/marathon")}
+	d.Spark = inv.deriveSpark(masters, d.Mesos.ZK)
+	d.Azkaban = inv.deriveAzkaban(masters)
+	d.Mounts = inv.deriveMounts(n, d.HDFS)
 	return d, nil
 }
 
+// named returns the nodes of those names, or otherwise.
+func (inv *Inventory) named(names []string, otherwise []Node) []Node {
+	var nodes []Node
+	for _, name := range names {
+		if n, ok := inv.Node(name); ok {
+			nodes = append(nodes, n)
+		}
+	}
+	if len(nodes) == 0 {
+		return otherwise
+	}
+	return nodes
+}
+
+// one returns the node of that name, or otherwise.
+func (inv *Inventory) one(name string, otherwise Node) Node {
+	if n, ok := inv.Node(name); ok {
+		return n
+	}
+	return otherwise
+}
+
+func (inv *Inventory) deriveSpark(masters []Node, zk string) DerivedSpark {
+	s := inv.Spark
+	return DerivedSpark{Master: "mesos://" + zk, Coarse: s.Coarse == nil || *s.Coarse, CoresMax: s.CoresMax,
+		ExecutorMemory: or(s.ExecutorMemory, 1024), DriverMemory: or(s.DriverMemory, 1024),
+		Dispatcher: inv.one(s.Dispatcher, masters[len(masters)-1])}
+}
+
+func (inv *Inventory) deriveAzkaban(masters []Node) DerivedAzkaban {
+	a := inv.Azkaban
+	d := DerivedAzkaban{Node: inv.one(a.Node, masters[len(masters)-1]), Solo: a.Executor == "", Port: or(a.Port, 8081),
+		ExecutorPort: or(a.ExecutorPort, 12321), Timezone: or(a.Timezone, "UTC"), Database: a.Database}
+	d.Executor = inv.one(a.Executor, d.Node)
+	d.Database.Host = or(a.Database.Host, d.Node.Name)
+	d.Database.Port = or(a.Database.Port, 3306)
+	d.Database.Name, d.Database.User = or(a.Database.Name, "azkaban"), or(a.Database.User, "azkaban")
+	return d
+}
+
+// deriveMounts lists what a node mounts: its data disks, and the NFS that name it.
+func (inv *Inventory) deriveMounts(n Node, h DerivedHDFS) []Mount {
+	var mounts []Mount
+	for _, d := range n.Disks {
+		mounts = append(mounts, Mount{Path: d.Mount, Device: d.Device, Label: or(d.Label, labelOf(d.Mount)), Options: "defaults,noatime,nofail"})
+	}
+	for _, f := range inv.NFS {
+		here := slices.Contains(f.Nodes, n.Name)
+		if len(f.Nodes) == 0 {
+			here = n.Name == h.NameNode.Name
+		}
+		if here {
+			mounts = append(mounts, Mount{Path: f.Mount, Source: f.Source, Options: or(f.Options, "hard,noatime")})
+		}
+	}
+	return mounts
+}
+
+// labelOf makes a file system's label of a mount point: "/data/1" gives "data-1".
+func labelOf(mount string) string {
+	label := strings.ReplaceAll(strings.Trim(mount, "/"), "/", "-")
+	return label[max(0, len(label)-16):]
+}
+
 func (inv *Inventory) deriveZooKeeper(n Node, masters []Node) DerivedZooKeeper {
+	masters = inv.named(inv.ZooKeeper.Nodes, masters)
 	zk := DerivedZooKeeper{Nodes: masters, Port: or(inv.ZooKeeper.Port, 2181), PeerPort: zkPeerPort, ElectionPort: zkElectionPort}
 	var connect []string
 	for i, m := range masters {
@@ -155,7 +285,7 @@ func (inv *Inventory) deriveMesos(n Node, masters []Node, connect string) Derive
 	}
 }
 
-func (inv *Inventory) deriveHDFS(n Node, masters []Node) DerivedHDFS {
+func (inv *Inventory) deriveHDFS(n Node, masters []Node, zk DerivedZooKeeper) DerivedHDFS {
 	h := DerivedHDFS{
 		NameNode: masters[0], Port: or(inv.HDFS.NameNodePort, 8020),
 		NameDirs:  orList(inv.HDFS.NameDirs, "/var/lib/hadoop-hdfs/dfs/nn"),
@@ -175,7 +305,31 @@ func (inv *Inventory) deriveHDFS(n Node, masters []Node) DerivedHDFS {
 	}
 	h.Replication = or(inv.HDFS.Replication, max(1, min(3, len(h.DataNodes))))
 	h.DefaultFS = "hdfs://" + hostPort(h.NameNode.Address, h.Port)
+	if inv.HDFS.HA != nil {
+		inv.deriveHA(n, masters, zk, &h)
+	}
 	return h
+}
+
+func (inv *Inventory) deriveHA(n Node, masters []Node, zk DerivedZooKeeper, h *DerivedHDFS) {
+	ha := inv.HDFS.HA
+	d := &DerivedHA{Nameservice: or(ha.Nameservice, inv.Name), JournalNodes: inv.named(ha.JournalNodes, zk.Nodes),
+		JournalDir: or(ha.JournalDir, "/var/lib/hadoop-hdfs/dfs/jn"), JournalPort: or(ha.JournalPort, 8485),
+		Fencing: or(ha.Fencing, "shell(/bin/true)"), Quorum: zk.Connect}
+	for i, nn := range inv.named(ha.NameNodes, masters[:min(2, len(masters))]) {
+		d.NameNodes = append(d.NameNodes, HANameNode{ID: fmt.Sprintf("nn%d", i+1), Node: nn})
+		if nn.Name == n.Name {
+			d.ID = fmt.Sprintf("nn%d", i+1)
+		}
+	}
+	var ends []string
+	for _, j := range d.JournalNodes {
+		ends = append(ends, hostPort(j.Address, d.JournalPort))
+		d.Journal = d.Journal || j.Name == n.Name
+	}
+	d.SharedEdits = "qjournal://" + strings.Join(ends, ";") + "/" + d.Nameservice
+	h.NameNode, h.Secondary, h.HA = d.NameNodes[0].Node, nil, d
+	h.DefaultFS = "hdfs://" + d.Nameservice
 }
 
 func (inv *Inventory) deriveMRv1(m Machine, nameNode Node) DerivedMRv1 {
@@ -186,7 +340,13 @@ func (inv *Inventory) deriveMRv1(m Machine, nameNode Node) DerivedMRv1 {
 		TaskHeap:     or(inv.MRv1.TaskHeap, 200),
 		LocalDirs:    orList(inv.MRv1.LocalDirs, "/var/lib/hadoop-mapred/local"),
 		TaskTrackers: inv.NodesOf(RoleSlave),
+		Mesos:        inv.MRv1.Mesos,
 	}
+	r.Mesos.SlotCPUs, r.Mesos.TaskTrackerCPUs = or(r.Mesos.SlotCPUs, "1"), or(r.Mesos.TaskTrackerCPUs, "1.0")
+	for _, mib := range []*int{&r.Mesos.SlotMem, &r.Mesos.SlotDisk, &r.Mesos.TaskTrackerMem, &r.Mesos.TaskTrackerDisk} {
+		*mib = or(*mib, 1024)
+	}
+	r.Mesos.Role = or(r.Mesos.Role, "*")
 	if named, ok := inv.Node(inv.MRv1.JobTracker); ok {
 		r.JobTracker = named
 	}
@@ -209,7 +369,9 @@ func (p Peer) String() string { return p.Name + " " + p.HostPort() }
 func (p Peer) HostPort() string { return hostPort(p.Address, p.Port) }
 
 // PeerNames are the peers that a manifest may name, sorted.
-func PeerNames() []string { return []string{"jobtracker", "mesos-master", "namenode", "zookeeper"} }
+func PeerNames() []string {
+	return []string{"journalnode", "jobtracker", "mesos-master", "namenode", "zookeeper"}
+}
 
 // Peers returns where a peer is. One answer of them is enough. The name must be
 // one of [PeerNames]; for any other the result is empty.
@@ -226,7 +388,18 @@ func (d *Derived) Peers(name string) []Peer {
 		return peers(d.MRv1.Port, d.MRv1.JobTracker)
 	case "mesos-master":
 		return peers(d.Mesos.MasterPort, d.Cluster.Masters...)
+	case "journalnode":
+		if d.HDFS.HA != nil {
+			return peers(d.HDFS.HA.JournalPort, d.HDFS.HA.JournalNodes...)
+		}
 	case "namenode":
+		if d.HDFS.HA != nil {
+			var pair []Node
+			for _, nn := range d.HDFS.HA.NameNodes {
+				pair = append(pair, nn.Node)
+			}
+			return peers(d.HDFS.Port, pair...)
+		}
 		return peers(d.HDFS.Port, d.HDFS.NameNode)
 	case "zookeeper":
 		return peers(d.ZooKeeper.Port, d.ZooKeeper.Nodes...)
