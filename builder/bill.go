@@ -163,7 +163,10 @@ func ownPurl(p apt.Package, origin publish.Origin) string {
 // billPackages returns what the recipes say about the packages of a role that forge makes or that the
 // operator brings, by package name.
 func (b *Builder) billPackages(r *recipe.Role) map[string]billPackage {
-	out := map[string]billPackage{r.PackageName(): {Origin: publish.FromForge}}
+	out := map[string]billPackage{}
+	for _, one := range r.Packaged() {
+		out[one.PackageName()] = billPackage{Origin: publish.FromForge}
+	}
 	for _, name := range r.Components {
 		c := b.stack.Components[name]
 		if own := c.PackageName(); own != "" {

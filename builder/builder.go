@@ -24,7 +24,7 @@ import (
 type Options struct {
 	Checkout string // the folder with recipes, overlays and go.mod
 	Stack    string
-	Roles    []string // empty: every role of the stack
+	Roles    []string // empty: every role of the stack but recipe.Golden
 	Store    string
 	Out      string
 	Vendor   string   // the operator's own files; need not exist
@@ -79,6 +79,9 @@ func New(opt Options) (*Builder, error) {
 	}
 	if len(opt.Roles) == 0 {
 		opt.Roles = slices.Sorted(maps.Keys(stack.Roles))
+		if opt.locking {
+			opt.Roles = stack.RoleNames()
+		}
 	}
 	p, err := readPins(opt)
 	if err != nil {

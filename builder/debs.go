@@ -42,11 +42,14 @@ func (b *Builder) debs(r *recipe.Role) []*step.Step {
 			}))
 		}
 	}
-	return append(out, b.once("deb/"+r.PackageName(), func(step string) *step.Step {
-		set := b.debSettings(r.PackageName()+" "+b.stack.RoleVersion(r), r.Components)
-		return b.deb(step, layout{}, b.stack.RoleInputs(r.Name), set,
-			func(in deb.Inputs) (deb.Spec, error) { return deb.ForRole(in, r) })
-	}))
+	for _, one := range r.Packaged() {
+		out = append(out, b.once("deb/"+one.PackageName(), func(step string) *step.Step {
+			set := b.debSettings(one.PackageName()+" "+b.stack.RoleVersion(one), one.Components)
+			return b.deb(step, layout{}, b.stack.RoleInputs(one.Name), set,
+				func(in deb.Inputs) (deb.Spec, error) { return deb.ForRole(in, one) })
+		}))
+	}
+	return out
 }
 
 // layout joins a recipe's operations with the steps that they need.

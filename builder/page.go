@@ -67,7 +67,10 @@ func pageSteps(done map[string]step.Done, started time.Time) []report.Step {
 }
 
 func (b *Builder) pageRole(r role, done map[string]step.Done, res RoleResult) (report.Role, error) {
-	recipe := b.stack.Roles[r.name]
+	recipe, err := b.stack.Role(r.name)
+	if err != nil {
+		return report.Role{}, err
+	}
 	out := report.Role{Name: r.name, Summary: recipe.Summary, Image: res.Digest}
 	var bill publish.Bill
 	var usage map[string]report.Folder

@@ -125,8 +125,12 @@ func (b *Builder) place(ctx context.Context, p *placer, r role, done map[string]
 	if err := b.readJSON(done[r.bill.Name].Outputs["packages"].Digest, &bill); err != nil {
 		return res, err
 	}
-	res.StandIns, res.Contents, res.Wanted, res.Files = bill.StandIns, len(bill.Packages), b.wanted(b.stack.Roles[r.name]), p.files(r.name)
-	return res, nil
+	recipe, err := b.stack.Role(r.name)
+	res.StandIns, res.Contents, res.Files = bill.StandIns, len(bill.Packages), p.files(r.name)
+	if err == nil {
+		res.Wanted = b.wanted(recipe)
+	}
+	return res, err
 }
 
 // files lists what this build placed for a role, sorted by path.

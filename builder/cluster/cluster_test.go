@@ -60,6 +60,7 @@ func TestExampleDerivesTheDocumentsCluster(t *testing.T) {
 		"mesos-master 10.162.2.91:5050", "mesos-master 10.162.2.92:5050", "mesos-master 10.162.2.93:5050",
 		"namenode 10.162.2.91:9000",
 		"zookeeper 10.162.2.91:2181", "zookeeper 10.162.2.92:2181", "zookeeper 10.162.2.93:2181",
+		"zookeeper-peer 10.162.2.91:3888", "zookeeper-peer 10.162.2.92:3888", "zookeeper-peer 10.162.2.93:3888",
 	}
 	if diff := cmp.Diff(wantPeers, peers); diff != "" {
 		t.Errorf("peers (-want +got):\n%s", diff)

@@ -370,11 +370,12 @@ func (p Peer) HostPort() string { return hostPort(p.Address, p.Port) }
 
 // PeerNames are the peers that a manifest may name, sorted.
 func PeerNames() []string {
-	return []string{"journalnode", "jobtracker", "mesos-master", "namenode", "zookeeper"}
+	return []string{"journalnode", "jobtracker", "mesos-master", "namenode", "zookeeper", "zookeeper-peer"}
 }
 
 // Peers returns where a peer is. One answer of them is enough. The name must be
-// one of [PeerNames]; for any other the result is empty.
+// one of [PeerNames]; for any other the result is empty, and so is it where nobody
+// else is needed: the only server of an ensemble has no "zookeeper-peer".
 func (d *Derived) Peers(name string) []Peer {
 	peers := func(port int, nodes ...Node) []Peer {
 		var ps []Peer
@@ -401,6 +402,9 @@ func (d *Derived) Peers(name string) []Peer {
 			return peers(d.HDFS.Port, pair...)
 		}
 		return peers(d.HDFS.Port, d.HDFS.NameNode)
+	case "zookeeper-peer":
+		others := slices.DeleteFunc(slices.Clone(d.ZooKeeper.Nodes), func(n Node) bool { return n.Name == d.Node.Name })
+		return peers(zkElectionPort, others...)
 	case "zookeeper":
 		return peers(d.ZooKeeper.Port, d.ZooKeeper.Nodes...)
 	}

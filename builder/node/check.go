@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -50,8 +51,11 @@ func (n *Node) silentPeers(ctx context.Context, d *cluster.Derived, services []R
 
 // silentEnds asks all ends of one peer; as soon as one answers the result is empty.
 func (n *Node) silentEnds(ctx context.Context, peers []cluster.Peer, need string) []string {
-	if len(peers) == 0 {
+	if !slices.Contains(cluster.PeerNames(), need) {
 		return []string{need + " (forge-node does not know this peer)"}
+	}
+	if len(peers) == 0 {
+		return nil // nobody else is needed
 	}
 	answers := make(chan error, len(peers))
 	ctx, cancel := context.WithCancel(ctx)

@@ -65,6 +65,7 @@
 //	.MRv1.LocalDirs        list
 //	.MRv1.TaskHeap         MiB of one task's JVM
 //	.MRv1.TaskTrackers     the nodes that run tasks
+//	.Extra                 in template files: the inventory's settings for them, a map
 //	.Services              names of the services that run on this node
 //	.Container             true under runit in a container
 //

@@ -7,6 +7,9 @@ type Data struct {
 	cluster.Derived
 	Services  []string // names of the services that run on this node, sorted
 	Container bool     // under runit in a container
+	// Extra are the settings of the inventory for the template file that is rendered, by the names in
+	// its manifest's extra.
+	Extra map[string]string
 }
 
 // Component is the on-node manifest of one component: what it runs, which
@@ -167,7 +170,7 @@ type File struct {
 	Settings map[string]string `yaml:"settings,omitempty" json:"settings,omitempty"`
 	// Extra names maps of the inventory that are laid over Settings: entries
 	// of the inventory's `extra:` ("hdfs-site"), or "node.attributes",
-	// "node.resources".
+	// "node.resources". A template sees them as .Extra.
 	Extra []string `yaml:"extra,omitempty" json:"extra,omitempty"`
 	// Mode in octal; "" means "0644".
 	Mode string `yaml:"mode,omitempty" json:"mode,omitempty"`

@@ -43,7 +43,10 @@ func (r *renderer) content(c Component, f File, where string) (map[string][]byte
 		if err != nil {
 			return nil, fmt.Errorf("its template: %w", err)
 		}
+		r.data.Extra = map[string]string{}
+		r.extra(f, r.data.Extra)
 		out, err := r.evaluate(c.Name+"/"+f.Template, text)
+		r.data.Extra = nil
 		return map[string][]byte{where: []byte(out)}, err
 	}
 	settings, err := r.settings(f)
@@ -72,16 +75,7 @@ func (r *renderer) settings(f File) (map[string]string, error) {
 		}
 		out[k] = v
 	}
-	for _, name := range f.Extra {
-		switch name {
-		case "node.attributes":
-			maps.Copy(out, r.data.Mesos.Attributes)
-		case "node.resources":
-			maps.Copy(out, r.data.Mesos.Resources)
-		default:
-			maps.Copy(out, r.inv.Extra[name])
-		}
-	}
+	r.extra(f, out)
 	for k, v := range out {
 		if v == "" {
 			delete(out, k)
@@ -90,6 +84,20 @@ func (r *renderer) settings(f File) (map[string]string, error) {
 		out[k] = strings.ReplaceAll(v, emptyMark, "")
 	}
 	return out, nil
+}
+
+// extra lays the inventory's settings for a file over others.
+func (r *renderer) extra(f File, over map[string]string) {
+	for _, name := range f.Extra {
+		switch name {
+		case "node.attributes":
+			maps.Copy(over, r.data.Mesos.Attributes)
+		case "node.resources":
+			maps.Copy(over, r.data.Mesos.Resources)
+		default:
+			maps.Copy(over, r.inv.Extra[name])
+		}
+	}
 }
 
 func (r *renderer) restarts(c Component, f File) []string {

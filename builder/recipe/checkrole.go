@@ -20,6 +20,9 @@ func (s *Stack) serviceNames() []string {
 
 func (l *loader) checkRole(s *Stack, r *Role) {
 	d := l.docs[r.Path]
+	if r.Name == Golden {
+		d.errorf("name", "give it another name", "%q is the golden role, which holds all the others: forge makes it by itself", Golden)
+	}
 	var services, missing []string
 	for i, name := range r.Components {
 		at := "components/" + strconv.Itoa(i)

@@ -2,6 +2,7 @@ package recipe
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/mesos-forge/forge/builder/node"
 )
@@ -40,6 +41,34 @@ func (c *Component) Templates() map[string]string {
 		}
 	}
 	return m
+}
+
+// Golden is the name of the role that no recipe has: its image holds every role of the stack, and each
+// node of it becomes what its seed, or the kernel's command line, says.
+const Golden = "all"
+
+func (s *Stack) golden() *Role {
+	g := &Role{Name: Golden, Summary: "image that holds every role of the stack", Revision: 1}
+	for _, name := range sortedKeys(s.Roles) {
+		r := s.Roles[name]
+		g.Holds = append(g.Holds, r)
+		g.Components = append(g.Components, r.Components...)
+		g.Services = append(g.Services, r.Services...)
+		g.Packages = append(g.Packages, r.Packages...)
+	}
+	for _, list := range []*[]string{&g.Components, &g.Services, &g.Packages} {
+		slices.Sort(*list)
+		*list = slices.Compact(*list)
+	}
+	return g
+}
+
+// Packaged are the roles whose packages an image of the role has: itself, or those that a golden one holds.
+func (r *Role) Packaged() []*Role {
+	if len(r.Holds) > 0 {
+		return r.Holds
+	}
+	return []*Role{r}
 }
 
 // PackageName is "forge-role-NAME".

@@ -62,12 +62,22 @@ func Load(checkout fs.FS, stack string) (*Stack, error) {
 	return s, nil
 }
 
-// Role gives the role of this name; an unknown one is a *NotFoundError.
+// Role gives the role of this name, the golden one too; an unknown one is a *NotFoundError.
 func (s *Stack) Role(name string) (*Role, error) {
 	if r, ok := s.Roles[name]; ok {
 		return r, nil
 	}
-	return nil, &NotFoundError{Kind: "role", Name: name, In: "stack " + s.Name, Have: sortedKeys(s.Roles)}
+	if name == Golden {
+		return s.golden(), nil
+	}
+	return nil, &NotFoundError{Kind: "role", Name: name, In: "stack " + s.Name, Have: s.RoleNames()}
+}
+
+// RoleNames are the names that Role knows, sorted.
+func (s *Stack) RoleNames() []string {
+	names := append(sortedKeys(s.Roles), Golden)
+	slices.Sort(names)
+	return names
 }
 
 // loader reads one stack and its parents.

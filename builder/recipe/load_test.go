@@ -170,7 +170,7 @@ func TestUnknownNames(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	_, err = mustLoad(t, m, "demo").Role("zzz")
-	if !errors.As(err, &nf) || err.Error() != `role "zzz" not found in stack demo; there is: worker` {
+	if !errors.As(err, &nf) || err.Error() != `role "zzz" not found in stack demo; there is: all, worker` {
 		t.Errorf("%v", err)
 	}
 	if _, err := Load(m, "../demo"); err == nil {

@@ -27,6 +27,8 @@ type Role struct {
 	Changelog        []Change          `yaml:"changelog,omitempty" json:"changelog,omitempty"`
 	LintianOverrides []LintianOverride `yaml:"lintian_overrides,omitempty" json:"lintian_overrides,omitempty"`
 
+	// Holds are the roles that a golden role is made of; see [Golden].
+	Holds []*Role `yaml:"-" json:"-"`
 	// Path and Dir as in [Component].
 	Path string `yaml:"-" json:"-"`
 	Dir  string `yaml:"-" json:"-"`

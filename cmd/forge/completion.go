@@ -1,9 +1,7 @@
 package main
 
 import (
-	"maps"
 	"os"
-	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/viper"
@@ -49,5 +47,5 @@ func roles(checkout, stack string) []string {
 	if err != nil {
 		return nil
 	}
-	return slices.Sorted(maps.Keys(s.Roles))
+	return s.RoleNames()
 }
