@@ -24,6 +24,16 @@ type SeedOptions struct {
 	Inventory string   // path of cluster.yaml
 	SSHKeys   []string // each a public key, or the name of a file with some
 	Shell     bool     // a root shell on the serial console
+	Identity  string   // where the seed says who the node is: one of [SeedIdentities]; "" is the first
+}
+
+// SeedIdentities returns the places of a seed that may say who the node is, the default first.
+func SeedIdentities() []string {
+	var names []string
+	for _, id := range seed.Identities() {
+		names = append(names, string(id))
+	}
+	return names
 }
 
 // Seed is what makes a clone of an image one node of an inventory.
@@ -46,7 +56,7 @@ func NewSeed(opt SeedOptions) (*Seed, error) {
 		return nil, fmt.Errorf("%s: %w", opt.Inventory, err)
 	}
 	s := &Seed{Node: d.Node, Cluster: inv.Name, Inventory: opt.Inventory}
-	s.spec = seed.Spec{Node: d.Node.Name, Role: d.Node.Role, Inventory: data, Shell: opt.Shell, Epoch: time.Unix(0, 0)}
+	s.spec = seed.Spec{Node: d.Node.Name, Role: d.Node.Role, Inventory: data, Identity: seed.Identity(opt.Identity), Shell: opt.Shell, Epoch: time.Unix(0, 0)}
 	if network, ok := inv.NetworkOf(d.Node.Address); ok {
 		s.spec.Address = fmt.Sprintf("%s/%d", d.Node.Address, network.Prefix().Bits())
 		s.spec.Gateway, s.spec.DNS = network.Gateway, network.DNS

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/viper"
@@ -54,4 +55,6 @@ func seedCommand(v *viper.Viper) *cobra.Command {
 func seedFlags(cmd *cobra.Command, opt *builder.SeedOptions) {
 	cmd.Flags().StringVar(&opt.Node, "node", "", "the node's name in the inventory")
 	cmd.Flags().StringArrayVar(&opt.SSHKeys, "ssh-key", nil, "public key that may log in, or a file with some; repeat for several")
+	cmd.Flags().StringVar(&opt.Identity, "identity-in", builder.SeedIdentities()[0],
+		"where the seed says who the node is: "+strings.Join(builder.SeedIdentities(), "|")+"; none: the kernel command line does (forge.role= forge.node=), or the machine's address")
 }

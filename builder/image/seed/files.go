@@ -33,7 +33,7 @@ type userData struct {
 	Hostname       text        `yaml:"hostname"`
 	ManageEtcHosts bool        `yaml:"manage_etc_hosts"`
 	SSHKeys        []text      `yaml:"ssh_authorized_keys,omitempty"`
-	WriteFiles     []writeFile `yaml:"write_files"`
+	WriteFiles     []writeFile `yaml:"write_files,omitempty"`
 	BootCommands   [][]string  `yaml:"bootcmd,omitempty"`
 }
 
@@ -51,14 +51,18 @@ type identity struct {
 	Node text `yaml:"node"`
 }
 
-func (s Spec) identity() identity {
-	return identity{Role: text(s.Role), Node: text(s.Node)}
+// identityIn returns what the seed's file says about who the node is, or nil.
+func (s Spec) identityIn(place Identity) *identity {
+	if s.Identity == "" || s.Identity == Both || s.Identity == place {
+		return &identity{Role: text(s.Role), Node: text(s.Node)}
+	}
+	return nil
 }
 
 type metaData struct {
-	InstanceID    text     `yaml:"instance-id"`
-	LocalHostname text     `yaml:"local-hostname"`
-	Forge         identity `yaml:"forge"`
+	InstanceID    text      `yaml:"instance-id"`
+	LocalHostname text      `yaml:"local-hostname"`
+	Forge         *identity `yaml:"forge,omitempty"`
 }
 
 type networkConfig struct {
@@ -126,7 +130,7 @@ func Files(spec Spec) (map[string][]byte, error) {
 	meta, err := yaml.Marshal(metaData{
 		InstanceID:    text(spec.Node + "-" + fingerprint(user, network)),
 		LocalHostname: text(spec.Node),
-		Forge:         spec.identity(),
+		Forge:         spec.identityIn(InMetaData),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("seed of node %q: %s: %w", spec.Node, MetaData, err)
@@ -144,13 +148,13 @@ func fingerprint(user, network []byte) string {
 }
 
 func userDataOf(spec Spec) ([]byte, error) {
-	id, err := yaml.Marshal(spec.identity())
-	if err != nil {
-		return nil, err
-	}
-	u := userData{
-		Hostname:   text(spec.Node),
-		WriteFiles: []writeFile{rootFile("/etc/forge/node.yaml", string(id))},
+	u := userData{Hostname: text(spec.Node)}
+	if id := spec.identityIn(InUserData); id != nil {
+		content, err := yaml.Marshal(id)
+		if err != nil {
+			return nil, err
+		}
+		u.WriteFiles = append(u.WriteFiles, rootFile("/etc/forge/node.yaml", string(content)))
 	}
 	for _, key := range spec.SSHKeys {
 		u.SSHKeys = append(u.SSHKeys, text(strings.TrimSpace(key)))

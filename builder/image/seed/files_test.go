@@ -112,6 +112,35 @@ func TestUserDataRoundTrip(t *testing.T) {
 	}
 }
 
+// Each place says who the node is when it is asked to, and only then; name and
+// inventory are in every seed.
+func TestIdentityPlaces(t *testing.T) {
+	const inUser, inMeta = "path: /etc/forge/node.yaml", "forge:\n  role: \"slave\"\n  node: \"slave1\"\n"
+	for _, c := range []struct {
+		identity   seed.Identity
+		user, meta bool
+	}{{"", true, true}, {seed.Both, true, true}, {seed.InUserData, true, false}, {seed.InMetaData, false, true}, {seed.Nowhere, false, false}} {
+		spec := slave1()
+		spec.Identity = c.identity
+		files, err := seed.Files(spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		user, meta := string(files[seed.UserData]), string(files[seed.MetaData])
+		if strings.Contains(user, inUser) != c.user || strings.Contains(meta, inMeta) != c.meta {
+			t.Errorf("%q: want user-data %v, meta-data %v; got:\n%s\n%s", c.identity, c.user, c.meta, user, meta)
+		}
+		for _, want := range []string{`hostname: "slave1"`, "/etc/forge/cluster.yaml"} {
+			if !strings.Contains(user, want) {
+				t.Errorf("%q: no %s in:\n%s", c.identity, want, user)
+			}
+		}
+		if !strings.Contains(meta, `local-hostname: "slave1"`) || !c.meta && strings.Contains(meta, "forge") {
+			t.Errorf("%q: meta-data:\n%s", c.identity, meta)
+		}
+	}
+}
+
 // Names that YAML 1.1 reads as another type must stay text.
 func TestNamesStayText(t *testing.T) {
 	for _, name := range []string{"no", "on", "y", "null", "true", "007", "12", "1e3", "0x1f", "0b1"} {
@@ -191,6 +220,7 @@ func TestRefusals(t *testing.T) {
 		{"control in key", func(s *seed.Spec) { s.SSHKeys = []string{key + "\x1b[0m"} }, "SSHKeys", "printable"},
 		{"not a key", func(s *seed.Spec) { s.SSHKeys = []string{key, "hello"} }, "SSHKeys", "key 2 is not a public key"},
 		{"key options", func(s *seed.Spec) { s.SSHKeys = []string{`command="x" ` + key} }, "SSHKeys", "options"},
+		{"identity", func(s *seed.Spec) { s.Identity = "userdata" }, "Identity", `one of ["both" "user-data" "meta-data" "none"]`},
 		{"no epoch", func(s *seed.Spec) { s.Epoch = time.Time{} }, "Epoch", "outside 1970"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -41,12 +42,29 @@ type Spec struct {
 	DNS []string
 	// SSHKeys holds lines as in authorized_keys, without options.
 	SSHKeys []string
+	// Identity says which files of the seed say node and role; "" is [Both].
+	Identity Identity
 	// Shell opens a root shell without a password on the first serial port.
 	Shell bool
 	// Epoch is the time of everything in the image, 1970 to 2099; whole
 	// seconds count, the time zone does not.
 	Epoch time.Time
 }
+
+// Identity is where a seed says which node and role the machine is. The host
+// name is in every seed: it is not what forge-node goes by.
+type Identity string
+
+// Places of a node's identity.
+const (
+	Both       Identity = "both"      // the default: the next two
+	InUserData Identity = "user-data" // as /etc/forge/node.yaml
+	InMetaData Identity = "meta-data" // as its key forge
+	Nowhere    Identity = "none"      // the kernel command line says it, or the machine's address
+)
+
+// Identities returns all places of a node's identity, the default first.
+func Identities() []Identity { return []Identity{Both, InUserData, InMetaData, Nowhere} }
 
 // SpecError says which field of a Spec is refused.
 type SpecError struct {
@@ -74,6 +92,7 @@ func (s Spec) validate() error {
 		{"Gateway", func() error { return checkGateway(s.Gateway, s.Address) }},
 		{"DNS", func() error { return checkDNS(s.DNS) }},
 		{"SSHKeys", func() error { return checkKeys(s.SSHKeys) }},
+		{"Identity", func() error { return checkIdentity(s.Identity) }},
 		{"Epoch", func() error { return checkEpoch(s.Epoch) }},
 	}
 	for _, c := range checks {
@@ -185,6 +204,13 @@ func checkKeys(keys []string) error {
 		}
 	}
 	return nil
+}
+
+func checkIdentity(id Identity) error {
+	if id == "" || slices.Contains(Identities(), id) {
+		return nil
+	}
+	return fmt.Errorf("%.80q is no place of a node's identity; it is one of %q", string(id), Identities())
 }
 
 func checkEpoch(t time.Time) error {
