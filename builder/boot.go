@@ -13,7 +13,9 @@ import (
 	"time"
 
 	"github.com/mesos-forge/forge/builder/event"
+	"github.com/mesos-forge/forge/builder/image/disk"
 	"github.com/mesos-forge/forge/builder/image/vm"
+	"github.com/mesos-forge/forge/builder/recipe"
 	"github.com/mesos-forge/forge/builder/step"
 	"github.com/mesos-forge/forge/builder/store"
 )
@@ -26,6 +28,10 @@ type BootOptions struct {
 	DiskSize  int64  // bytes; 0: the image's own
 	MemoryMiB int    // 0: 2048
 	SerialLog string // "": serial.log beside the disk
+	// Append are parameters for the kernel, such as forge.role=slave. With some the kernel is started by
+	// QEMU, not by the disk's boot loader.
+	Append string
+	Extra  []vm.Drive // further disks
 	// OwnPrograms takes QEMU from a tree that forge makes even where the host has it.
 	OwnPrograms bool
 	// Network; without a kind the machine has a card with a link and nobody on the other end, or, when
@@ -51,15 +57,19 @@ func (b *Builder) Boot(ctx context.Context, opt BootOptions) (*Booted, error) {
 	if err != nil {
 		return nil, err
 	}
-	disk := filepath.Join(b.opt.Out, r.Name, "disk.qcow2")
-	if _, err := os.Stat(disk); errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("the role %s has no disk yet: %s does not exist; make it with: forge build --role %s", r.Name, disk, r.Name)
+	image := filepath.Join(b.opt.Out, r.Name, "disk.qcow2")
+	if _, err := os.Stat(image); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("the role %s has no disk yet: %s does not exist; make it with: forge build --role %s", r.Name, image, r.Name)
 	}
 	s, err := b.bootSeed(r.Name, opt.Seed)
 	if err != nil {
 		return nil, err
 	}
 	programs, err := b.machinePrograms(ctx, opt)
+	if err != nil {
+		return nil, err
+	}
+	kernel, err := b.bootKernel(ctx, r.Name, opt.Append)
 	if err != nil {
 		return nil, err
 	}
@@ -73,13 +83,13 @@ func (b *Builder) Boot(ctx context.Context, opt BootOptions) (*Booted, error) {
 	}
 	m := &Booted{Seed: s, SSH: ssh, Firmware: opt.Firmware, SerialLog: opt.SerialLog, temp: temp, started: time.Now()}
 	if m.SerialLog == "" {
-		m.SerialLog = filepath.Join(filepath.Dir(disk), "serial.log")
+		m.SerialLog = filepath.Join(filepath.Dir(image), "serial.log")
 	}
 	iso := filepath.Join(temp.Dir, "seed.iso")
 	if err := s.Write(iso); err != nil {
 		return nil, errors.Join(err, temp.Remove())
 	}
-	m.Machine, err = vm.Start(ctx, vm.Spec{Name: s.Node.Name, Programs: programs, Disk: vm.Drive{Path: disk}, DiskSize: opt.DiskSize, Seed: iso,
+	m.Machine, err = vm.Start(ctx, vm.Spec{Name: s.Node.Name, Programs: programs, Disk: vm.Drive{Path: image}, DiskSize: opt.DiskSize, Kernel: kernel, Seed: iso, Extra: opt.Extra,
 		Firmware: opt.Firmware, ProbeCache: filepath.Join(b.store.Dir(), "kvm.json"), MemoryMiB: opt.MemoryMiB, Network: network,
 		SerialLog: m.SerialLog, Dir: temp.Dir, Events: b.opt.Sink})
 	if err != nil {
@@ -138,16 +148,48 @@ func (b *Builder) bootSeed(role string, opt SeedOptions) (*Seed, error) {
 			return nil, err
 		}
 		of := inv.NodesOf(role)
+		if role == recipe.Golden {
+			of = inv.Nodes
+		}
 		if len(of) == 0 {
 			return nil, fmt.Errorf("the inventory %s has no node of the role %s; add one, or name another inventory with --inventory", opt.Inventory, role)
 		}
 		opt.Node = of[0].Name
 	}
 	s, err := NewSeed(opt)
-	if err == nil && s.Node.Role != role {
+	if err == nil && s.Node.Role != role && role != recipe.Golden {
 		err = fmt.Errorf("node %s has the role %s in %s, not %s; boot it with --role %s", s.Node.Name, s.Node.Role, opt.Inventory, role, s.Node.Role)
 	}
 	return s, err
+}
+
+// bootKernel takes kernel and initramfs from the tree that the role's disk was made of, and gives them the
+// command line of the disk's boot loader and more. Without more the boot loader does it.
+func (b *Builder) bootKernel(ctx context.Context, name, more string) (*vm.Kernel, error) {
+	if more == "" {
+		return nil, nil
+	}
+	g, roles, err := b.graphOf([]string{name}, func(r role) []*step.Step { return []*step.Step{r.boot} })
+	if err != nil {
+		return nil, err
+	}
+	done, err := b.exec.Execute(ctx, g)
+	if err != nil {
+		return nil, fmt.Errorf("kernel of the role %s: %w", name, err)
+	}
+	tree, err := b.store.TreePath(ctx, done[roles[0].boot.Name].Outputs["tree"].Digest)
+	if err != nil {
+		return nil, err
+	}
+	k := &vm.Kernel{Cmdline: fmt.Sprintf("root=UUID=%s ro %s %s", disk.RootUUID(b.diskSeed(name)), b.stack.Boot.Cmdline, more)}
+	for pattern, to := range map[string]*string{"vmlinuz-*": &k.Image, "initrd.img-*": &k.Initrd} {
+		found, err := filepath.Glob(filepath.Join(tree, "boot", pattern))
+		if err != nil || len(found) != 1 {
+			return nil, fmt.Errorf("kernel of the role %s: %d files boot/%s in its tree, not 1", name, len(found), pattern)
+		}
+		*to = found[0]
+	}
+	return k, nil
 }
 
 // machinePrograms says where QEMU comes from: the host's own, if all of it is there, else a tree that

@@ -115,6 +115,7 @@ type role struct {
 	name  string
 	debs  []*step.Step
 	image *step.Step
+	boot  *step.Step // the tree with the kernel
 	disks map[disk.Format]*step.Step
 	lock  *step.Step
 	bill  *step.Step
@@ -135,10 +136,14 @@ func everything(r role) []*step.Step {
 //
 // targets says what of each role is asked for.
 func (b *Builder) graph(targets func(role) []*step.Step) (*step.Graph, []role, error) {
+	return b.graphOf(b.opt.Roles, targets)
+}
+
+func (b *Builder) graphOf(names []string, targets func(role) []*step.Step) (*step.Graph, []role, error) {
 	b.made, b.operator = map[string]*step.Step{}, map[string]*operatorDeb{}
 	var roles []role
 	var wanted []*step.Step
-	for _, name := range b.opt.Roles {
+	for _, name := range names {
 		r, err := b.stack.Role(name)
 		if err != nil {
 			return nil, nil, err
@@ -188,7 +193,7 @@ func (b *Builder) chain(r *recipe.Role) (role, error) {
 	container := b.delta("container/"+r.Name, solveContainer, nil, b.stack.Container.Overlay, nil, delta, base)
 	chain.image = b.image(r, b.layer(base, false), b.layer(delta, true), b.layer(container, true))
 	boot := b.delta("boot/"+r.Name, solveBoot, nil, b.stack.Boot.Overlay, bootUnits, delta, base)
-	chain.disks = b.disks(r.Name, tools, boot, delta, base)
+	chain.boot, chain.disks = boot, b.disks(r.Name, tools, boot, delta, base)
 	onRole := []string{publish.LayerRole, publish.LayerBase}
 	chain.bill = b.bill(r,
 		billLayer{name: publish.LayerBase, solve: solveBase, tree: base},

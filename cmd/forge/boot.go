@@ -66,6 +66,7 @@ func bootCommand(v *viper.Viper) *cobra.Command {
 	cmd.Flags().BoolVar(&f.Seed.Shell, "shell", false, "then give a root shell on the serial console; Ctrl-] leaves it")
 	cmd.Flags().StringVar(&f.firmware, "firmware", string(vm.BIOS), "firmware: bios or uefi")
 	cmd.Flags().StringVar(&f.diskSize, "disk-size", "", "size of the machine's disk, such as 20G (default: the image's own)")
+	cmd.Flags().StringVar(&f.Append, "append", "", "more parameters for the kernel, such as 'forge.role=slave forge.node=slave1'; QEMU then starts it, not the boot loader")
 	cmd.Flags().IntVar(&f.MemoryMiB, "memory", 2048, "memory in MiB")
 	cmd.Flags().StringVar(&f.level, "level", string(node.LevelConfigured), "level to wait for: configured or in-role")
 	cmd.Flags().DurationVar(&f.timeout, "timeout", 15*time.Minute, "how long the node may take to reach it")

@@ -34,6 +34,9 @@ func deriveIDs(seed string) ids {
 // volumeID is the FAT serial number as mkfs.fat takes it.
 func (i ids) volumeID() string { return fmt.Sprintf("%08x", i.Volume) }
 
+// RootUUID is the UUID of the root file system of a disk made with this seed, as root=UUID= wants it.
+func RootUUID(seed string) string { return deriveIDs(seed).RootFS.String() }
+
 // volumeUUID is the FAT serial number as fstab and blkid write it.
 func (i ids) volumeUUID() string {
 	return strings.ToUpper(fmt.Sprintf("%04x-%04x", i.Volume>>16, i.Volume&0xffff))

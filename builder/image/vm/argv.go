@@ -47,6 +47,7 @@ func (v *view) see(host string, readOnly bool) (string, error) {
 // paths are the files of a machine as QEMU sees them.
 type paths struct {
 	overlay, seed, vars, serialLog string
+	kernel, initrd                 string
 	sockets                        string // directory
 	extra                          []string
 }
@@ -79,9 +80,13 @@ func (s Spec) argv(accel Accel, p paths) []string {
 	}
 	// The overlay is thrown away with the machine: nothing in it needs to reach the disk.
 	args = append(args, drive("root", p.overlay, "qcow2", "cache=unsafe,discard=unmap")...)
-	// Only from this disk: UEFI would look for its boot loader in the network for minutes.
-	args[len(args)-1] += ",bootindex=0"
-	args = append(args, "-boot", "strict=on")
+	if s.Kernel != nil {
+		args = append(args, "-kernel", p.kernel, "-initrd", p.initrd, "-append", s.Kernel.Cmdline)
+	} else {
+		// Only from this disk: UEFI would look for its boot loader in the network for minutes.
+		args[len(args)-1] += ",bootindex=0"
+		args = append(args, "-boot", "strict=on")
+	}
 	if p.seed != "" {
 		args = append(args, drive("seed", p.seed, "raw", "readonly=on")...)
 	}
@@ -90,7 +95,9 @@ func (s Spec) argv(accel Accel, p paths) []string {
 		if d.ReadOnly {
 			more = "readonly=on"
 		}
-		args = append(args, drive(fmt.Sprintf("extra%d", i), p.extra[i], d.format(), more)...)
+		id := fmt.Sprintf("extra%d", i)
+		args = append(args, drive(id, p.extra[i], d.format(), more)...)
+		args[len(args)-1] += ",serial=" + id
 	}
 	args = append(args, "-device", "virtio-rng-pci", "-device", "virtio-serial-pci")
 	args = append(args, socket("channel", filepath.Join(p.sockets, channelSocket), "")...)

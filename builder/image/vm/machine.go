@@ -174,6 +174,9 @@ func (m *Machine) paths(v *view) (p paths, base string, err error) {
 	if m.spec.Seed != "" {
 		p.seed = see(m.spec.Seed, true)
 	}
+	if k := m.spec.Kernel; k != nil {
+		p.kernel, p.initrd = see(k.Image, true), see(k.Initrd, true)
+	}
 	for _, d := range m.spec.Extra {
 		p.extra = append(p.extra, see(d.Path, d.ReadOnly))
 	}

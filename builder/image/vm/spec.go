@@ -81,9 +81,12 @@ type Spec struct {
 	// DiskSize is the size of the disk that the guest sees, in bytes; 0 means the image's own. A
 	// smaller one is refused.
 	DiskSize int64
+	// Kernel is started directly, in place of what the disk's boot loader would start; nil: the boot loader.
+	Kernel *Kernel
 	// Seed is an image with the volume label cidata; "" means none.
 	Seed string
-	// Extra disks come after the seed; these are written unless ReadOnly.
+	// Extra disks come after the seed; these are written unless ReadOnly. The guest finds the first as
+	// /dev/disk/by-id/virtio-extra0, and so on.
 	Extra    []Drive
 	Firmware Firmware // "" means BIOS
 	Accel    Accel    // "" means Auto
@@ -97,6 +100,12 @@ type Spec struct {
 	// Dir is where the machine's files go, in a directory of their own; "" means os.TempDir.
 	Dir    string
 	Events event.Sink // nil drops events
+}
+
+// Kernel is what QEMU starts by itself, as hypervisors do for guests whose command line they give.
+type Kernel struct {
+	Image, Initrd string // files
+	Cmdline       string
 }
 
 // NetworkKind says what the machine's network card is connected to.
@@ -139,6 +148,7 @@ const (
 	maxCPUs      = 255
 	maxExtra     = 16
 	maxDisk      = 1 << 46
+	maxCmdline   = 2047 // COMMAND_LINE_SIZE of x86, without the final NUL
 )
 
 var defaultCPUs = map[Accel]int{KVM: 2, TCG: 1}
@@ -197,6 +207,16 @@ func (s Spec) checkFiles() error {
 		return fmt.Errorf("a disk of %d bytes is not possible; give whole sectors of 512 bytes, at most 64 TiB", s.DiskSize)
 	case s.DiskSize != 0 && s.DiskSize < size:
 		return fmt.Errorf("a disk of %d bytes is smaller than the image %s, which has %d; a disk can only grow", s.DiskSize, s.Disk.Path, size)
+	}
+	if k := s.Kernel; k != nil {
+		if len(k.Cmdline) > maxCmdline || strings.ContainsFunc(k.Cmdline, func(r rune) bool { return r < ' ' || r > '~' }) {
+			return fmt.Errorf("a kernel's command line is at most %d printable ASCII characters, not %.80q", maxCmdline, k.Cmdline)
+		}
+		for _, f := range []string{k.Image, k.Initrd} {
+			if _, err := (Drive{Path: f, Format: "raw"}).virtualSize(); err != nil {
+				return fmt.Errorf("kernel: %w", err)
+			}
+		}
 	}
 	for _, d := range append([]Drive{{Path: s.Seed}}, s.Extra...) {
 		if d.Path == "" && s.Seed == "" {

@@ -47,6 +47,8 @@ func TestRefusals(t *testing.T) {
 		{"no seed", func(s *Spec) { s.Seed = "/none/seed.iso" }, "/none/seed.iso"},
 		{"no extra disk", func(s *Spec) { s.Extra = []Drive{{Path: "/none/data.raw"}} }, "/none/data.raw"},
 		{"many disks", func(s *Spec) { s.Extra = make([]Drive, 17) }, "17 extra disks"},
+		{"no kernel", func(s *Spec) { s.Kernel = &Kernel{Image: "/none/vmlinuz", Initrd: s.Disk.Path} }, "kernel: open /none/vmlinuz"},
+		{"command line", func(s *Spec) { s.Kernel = &Kernel{Cmdline: "root=/dev/vda\nquiet"} }, "printable ASCII"},
 		{"network", func(s *Spec) { s.Network.Kind = "bridge" }, `unknown network "bridge"`},
 		{"group", func(s *Spec) { s.Network.Kind, s.Network.Group = Multicast, netip.MustParseAddrPort("10.0.0.1:9") }, "not an IPv4 multicast group"},
 		{"forward nowhere", func(s *Spec) { s.Network = Network{Kind: Isolated, Forward: []Forward{{HostPort: 1, GuestPort: 1}}} }, "only a user network"},
@@ -101,7 +103,7 @@ func TestArgv(t *testing.T) {
 		{"-drive", "if=pflash,unit=0,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd", "-drive", "if=pflash,unit=1,format=raw,file=/d/vars.fd"},
 		{"-drive", "if=none,id=root,format=qcow2,file=/d/disk.qcow2,cache=unsafe,discard=unmap", "-device", "virtio-blk-pci,drive=root,bootindex=0", "-boot", "strict=on"},
 		{"-drive", "if=none,id=seed,format=raw,file=/s,,1/seed.iso,readonly=on"},
-		{"-drive", "if=none,id=extra0,format=vpc,file=/x.vhd,readonly=on", "-device", "virtio-blk-pci,drive=extra0"},
+		{"-drive", "if=none,id=extra0,format=vpc,file=/x.vhd,readonly=on", "-device", "virtio-blk-pci,drive=extra0,serial=extra0"},
 		{"-device", "virtserialport,chardev=channel,name=org.forge.node.0"},
 		{"-chardev", "socket,id=serial,path=/d/console,server=on,wait=off,logappend=off,logfile=/o/serial.log", "-serial", "chardev:serial"},
 		{"-netdev", "user,id=net0,net=10.162.2.0/24,host=10.162.2.91,restrict=on,hostfwd=tcp:127.0.0.1:2222-10.162.2.94:22,hostfwd=tcp:127.0.0.1:5051-:5051"},
@@ -117,6 +119,11 @@ func TestArgv(t *testing.T) {
 		t.Errorf("got %q", argv)
 	}
 	if line := strings.Join(argv, " "); strings.Contains(line, "pflash") || strings.Contains(line, "id=seed") || strings.Contains(line, "netdev") {
+		t.Errorf("got %q", argv)
+	}
+	s.Kernel = &Kernel{Cmdline: "root=/dev/vda forge.role=slave"}
+	argv = s.argv(KVM, paths{kernel: "/b/vmlinuz", initrd: "/b/initrd", extra: p.extra})
+	if !has(argv, "-device", "virtio-blk-pci,drive=root", "-kernel", "/b/vmlinuz", "-initrd", "/b/initrd", "-append", "root=/dev/vda forge.role=slave") {
 		t.Errorf("got %q", argv)
 	}
 	s.Network = Network{Kind: Multicast, Group: netip.MustParseAddrPort("239.1.2.3:4567")}
