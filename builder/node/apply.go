@@ -110,7 +110,7 @@ func (n *Node) apply(ctx context.Context, sink event.Sink, end *outcome) (*Resol
 // look for. The network may still be coming up, so it waits a little.
 func (n *Node) checkAddress(ctx context.Context, r *Resolved) (warnings []string, err error) {
 	node := r.Rendering.Data.Node
-	deadline := time.Now().Add(n.Patience)
+	deadline := n.Now().Add(n.Patience)
 	for {
 		have, link, err := n.Addresses()
 		if err != nil {
@@ -125,10 +125,10 @@ func (n *Node) checkAddress(ctx context.Context, r *Resolved) (warnings []string
 		if n.Container {
 			return []string{fmt.Sprintf("the container has not the address %s of node %s, but %s: fine behind a mapped port or on the host's network, else start it with --ip %s", node.Address, node.Name, addressList(have), node.Address)}, nil
 		}
-		if time.Now().After(deadline) {
+		if !n.Now().Before(deadline) {
 			return nil, fmt.Errorf("the inventory gives node %s the address %s, but no interface has it (they have %s) [F07]: mend the inventory or the machine's network", node.Name, node.Address, addressList(have))
 		}
-		if err := sleep(ctx, 500*time.Millisecond); err != nil {
+		if err := n.Sleep(ctx, 500*time.Millisecond); err != nil {
 			return nil, err
 		}
 	}
@@ -151,7 +151,12 @@ func (n *Node) configure(r *Resolved, s *state, end *outcome) error {
 	if err != nil {
 		return err
 	}
-	warnings, err := n.writeNames(r.Identity.Node, r.Rendering.Data.Cluster.Nodes)
+	warnings, err := n.checkFixed(r.Rendering.Files, s)
+	end.Warnings = append(end.Warnings, warnings...)
+	if err != nil {
+		return err
+	}
+	warnings, err = n.writeNames(r.Identity.Node, r.Rendering.Data.Cluster.Nodes)
 	end.Warnings = append(end.Warnings, warnings...)
 	if err != nil {
 		return err
@@ -185,7 +190,7 @@ func (n *Node) configure(r *Resolved, s *state, end *outcome) error {
 	for _, d := range r.Rendering.Dirs {
 		uid, gid, err := acc.ids(d.Owner, d.Group)
 		if err == nil {
-			err = ensureDir(n.path(d.Path), d.Mode, uid, gid)
+			err = ensureDir(owned{path: n.path(d.Path), mode: d.Mode, uid: uid, gid: gid, steps: n.steps})
 		}
 		if err != nil {
 			return fmt.Errorf("directory %s: %w", d.Path, err)
@@ -200,7 +205,7 @@ func (n *Node) writeFile(f RenderedFile, acc *accounts) error {
 	if err != nil {
 		return err
 	}
-	_, err = write(owned{path: n.path(f.Path), content: f.Content, mode: f.Mode, uid: uid, gid: gid})
+	_, err = write(owned{path: n.path(f.Path), content: f.Content, mode: f.Mode, uid: uid, gid: gid, steps: n.steps})
 	return err
 }
 
@@ -227,7 +232,7 @@ func (n *Node) runServices(ctx context.Context, r *Resolved, s *state, sink even
 		return err
 	}
 	for _, svc := range r.Rendering.Services {
-		if err := n.initialise(ctx, s, svc, acc); err != nil {
+		if err := n.initialise(ctx, s, svc, &r.Rendering.Data.Derived, acc); err != nil {
 			return err
 		}
 		if err := n.runService(ctx, svc, states[svc.Name], s.Started[svc.Name], sink); err != nil {

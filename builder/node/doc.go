@@ -71,5 +71,6 @@
 //
 // Functions: `heap "SERVICE"` MiB of heap; `lines LIST` one a line; `join LIST
 // ","`; `has LIST S`; `default D S`; `lower S`; `xml S` and `shell S` escape;
-// `empty`, in settings, an empty value that is written.
+// `empty`, in settings, an empty value that is written; `staged LIST`, in the
+// run of a staged step, where it makes the directories LIST.
 package node

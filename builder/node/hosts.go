@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
 	"strings"
 
@@ -78,7 +77,7 @@ func (n *Node) writeNames(name string, nodes []cluster.Node) (warnings []string,
 		return nil, err
 	}
 	for path, content := range map[string]string{"/etc/hosts": Hosts(string(now), nodes), "/etc/hostname": name + "\n"} {
-		if _, err := write(owned{path: n.path(path), content: []byte(content), mode: 0o644, uid: os.Getuid(), gid: os.Getgid()}); err != nil {
+		if _, err := write(n.ours(path, []byte(content), 0o644)); err != nil {
 			return nil, fmt.Errorf("write %s: %w", path, err)
 		}
 	}

@@ -7,86 +7,131 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"time"
+
+	"github.com/mesos-forge/forge/builder/cluster"
 )
 
-// initialise does the steps of one service that were never done. The record
-// "begun" is on disk before a step runs and "done" after it, so that a step
-// that was killed half-way is known as such.
-func (n *Node) initialise(ctx context.Context, s *state, svc RenderedService, acc *accounts) error {
+// initialise does the steps of one service that were never done.
+//
+// A step that is not staged is recorded as begun before it runs and as done
+// after it, so that one that was killed half-way is known as such. A staged one
+// leaves nothing in its final place before it is whole: see [Node.runStaged].
+func (n *Node) initialise(ctx context.Context, s *state, svc RenderedService, d *cluster.Derived, acc *accounts) error {
 	for _, step := range svc.Steps {
 		key := svc.Name + "/" + step.Name
-		if done := s.Init[key]; done == initDone || done == initFound {
-			continue
-		}
-		next, err := n.decide(key, s.Init[key], step)
-		if err != nil {
-			return err
-		}
-		if next == initFound {
-			s.Init[key] = initFound
-			if err := n.saveState(s); err != nil {
-				return err
-			}
-			continue
-		}
-		as, err := acc.user(step.User)
-		if err != nil {
+		if err := n.initialiseStep(ctx, s, key, step, d, acc); err != nil {
 			return fmt.Errorf("init %s: %w", key, err)
-		}
-		s.Init[key] = initBegun
-		if err := n.saveState(s); err != nil {
-			return err
-		}
-		if _, err := n.Exec(ctx, as, step.Argv); err != nil {
-			return fmt.Errorf("init %s: %w", key, err)
-		}
-		s.Init[key] = initDone
-		if err := n.saveState(s); err != nil {
-			return err
 		}
 	}
 	return nil
 }
 
+func (n *Node) initialiseStep(ctx context.Context, s *state, key string, step RenderedInit, d *cluster.Derived, acc *accounts) error {
+	was := s.Init[key]
+	switch was {
+	case initDone, initFound:
+		return nil
+	case initPlacing:
+		return n.place(s, key, step)
+	}
+	next, err := n.decide(was, step)
+	if err != nil {
+		return err
+	}
+	if next == initFound {
+		return n.recordInit(s, key, initFound)
+	}
+	if err := n.awaitPeers(ctx, step.Needs, d); err != nil {
+		return err
+	}
+	as, err := acc.user(step.User)
+	if err != nil {
+		return err
+	}
+	if step.Staged {
+		return n.runStaged(ctx, s, key, step, as)
+	}
+	if err := n.recordInit(s, key, initBegun); err != nil {
+		return err
+	}
+	if _, err := n.Exec(ctx, as, step.Argv); err != nil {
+		return err
+	}
+	return n.recordInit(s, key, initDone)
+}
+
+func (n *Node) recordInit(s *state, key string, how initState) error {
+	s.Init[key] = how
+	return n.saveState(s)
+}
+
 // decide tells whether a step may run (initBegun) or its data is there already
 // (initFound). It never answers initBegun while any of its paths holds data.
-func (n *Node) decide(key string, was initState, step RenderedInit) (initState, error) {
+func (n *Node) decide(was initState, step RenderedInit) (initState, error) {
 	var holding, empty []string
 	for _, p := range step.Paths {
 		what, err := look(n.path(p))
 		if err != nil {
-			return "", fmt.Errorf("init %s: %w", key, err)
+			return "", err
 		}
 		switch what {
 		case holdsData:
 			holding = append(holding, p)
 		case emptyDirectory:
 			empty = append(empty, p)
+		case emptyLink:
+			return "", fmt.Errorf("%s is a symbolic link to nothing, or to an empty directory: forge makes no data behind a link; give the inventory the path that it leads to", p)
+		case emptyFileSystem:
+			return "", fmt.Errorf("%s is the top of an empty file system (it holds lost+found alone): give the inventory a directory below it", p)
 		}
 	}
 	if len(holding) > 0 {
 		if was == initBegun {
-			return "", fmt.Errorf("init %s was interrupted, and %s holds data: forge never initialises over data; look at it, and if it is worthless, move it away by hand",
-				key, strings.Join(holding, ", "))
+			return "", fmt.Errorf("it was interrupted, and %s holds data: forge never initialises over data; look at it, and if it is worthless, move it away by hand",
+				strings.Join(holding, ", "))
 		}
 		return initFound, nil
 	}
-	if !step.AllowEmpty {
+	if !step.AllowEmpty && !step.Staged {
 		for _, p := range empty { // rmdir fails on anything that is not empty
 			if err := os.Remove(n.path(p)); err != nil {
-				return "", fmt.Errorf("init %s: its directory must not exist yet: %w", key, err)
+				return "", fmt.Errorf("its directory must not exist yet: %w", err)
 			}
 		}
 	}
 	return initBegun, nil
 }
 
+// awaitPeers waits, within the limit of one start, until one end of each peer answers.
+func (n *Node) awaitPeers(ctx context.Context, needs []string, d *cluster.Derived) error {
+	limit := n.Now().Add(defaultStart)
+	for _, need := range needs {
+		for {
+			ends := n.silentEnds(ctx, d.Peers(need), need)
+			if len(ends) == 0 {
+				break
+			}
+			if !n.Now().Before(limit) {
+				return fmt.Errorf("it needs %s, and none answers (%s): it is not lost, the next forge-node apply does it", need, strings.Join(ends, ", "))
+			}
+			if err := n.Sleep(ctx, time.Second); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// contents is what lies at a path.
 type contents int
 
 const (
-	absent contents = iota
-	emptyDirectory
-	holdsData
+	absent          contents = iota
+	emptyDirectory           // itself, not behind a link
+	holdsData                // a directory that holds anything, or a file
+	emptyLink                // a link to nothing or to an empty directory
+	emptyFileSystem          // lost+found alone
 )
 
 func look(path string) (contents, error) {
@@ -97,15 +142,28 @@ func look(path string) (contents, error) {
 	if err != nil {
 		return absent, err
 	}
+	link := info.Mode().Type() == fs.ModeSymlink
+	if link {
+		if info, err = os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			return emptyLink, nil
+		}
+		if err != nil {
+			return absent, err
+		}
+	}
 	if !info.IsDir() {
 		return holdsData, nil
 	}
 	entries, err := os.ReadDir(path)
-	if err != nil {
+	switch {
+	case err != nil:
 		return absent, err
-	}
-	if len(entries) == 0 {
+	case len(entries) == 0 && link:
+		return emptyLink, nil
+	case len(entries) == 0:
 		return emptyDirectory, nil
+	case len(entries) == 1 && entries[0].Name() == "lost+found":
+		return emptyFileSystem, nil
 	}
 	return holdsData, nil
 }

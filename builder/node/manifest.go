@@ -66,6 +66,11 @@ type Service struct {
 	// in exec, and drop privileges itself (chpst -u). Without it the service
 	// can't run in a container.
 	Runit string `yaml:"runit,omitempty" json:"runit,omitempty"`
+	// StartSeconds is how long forge-node waits for the service to be healthy
+	// (its ports listen, its checks pass) before it starts the next one and
+	// reports this one; 0 means 90. While a peer that it needs is silent,
+	// nothing is waited for.
+	StartSeconds int `yaml:"start_seconds,omitempty" json:"start_seconds,omitempty"`
 	// StopSeconds is how long a container waits for the daemon after SIGTERM
 	// before SIGKILL; 0 means 20.
 	StopSeconds int `yaml:"stop_seconds,omitempty" json:"stop_seconds,omitempty"`
@@ -142,6 +147,14 @@ type Init struct {
 	// AllowEmpty keeps existing empty directories of Untouched. Otherwise they
 	// are removed first: Hadoop 1.2.1's format takes one as formatted already.
 	AllowEmpty bool `yaml:"allow_empty,omitempty" json:"allow_empty,omitempty"`
+	// Staged makes the step safe against being killed: Run makes `staged LIST`
+	// instead of the directories LIST of Untouched, each below a new directory
+	// that User owns, and forge-node moves them into place once all are whole.
+	// What was staged by a killed run is thrown away, and the step runs again.
+	Staged bool `yaml:"staged,omitempty" json:"staged,omitempty"`
+	// Needs names peers, as in [Service]; the step waits for one end of each,
+	// at most 90 s, and fails if there is none.
+	Needs []string `yaml:"needs,omitempty" json:"needs,omitempty"`
 }
 
 // Format says how a [File] is made.
@@ -184,6 +197,10 @@ type File struct {
 	// means those of When, or all of the component's, or, in a component that
 	// has none, all of the node's.
 	Restart []string `yaml:"restart,omitempty" json:"restart,omitempty"`
+	// Fixed are templates of absolute paths, one a line: while one of them
+	// holds data, another content is an error instead of being written. For
+	// files that say whose the data is: ZooKeeper's myid.
+	Fixed []string `yaml:"fixed,omitempty" json:"fixed,omitempty"`
 }
 
 // Dir is a directory made on the node with exactly this mode and owner.

@@ -104,7 +104,8 @@ type machine struct {
 	*Node
 	t    *testing.T
 	sup  *supervisor
-	name string // the kernel's host name
+	name string        // the kernel's host name
+	late time.Duration // how much later it is than at the start: waiting takes no time
 }
 
 func newMachine(t *testing.T) *machine {
@@ -123,6 +124,8 @@ func newMachine(t *testing.T) *machine {
 		Dial: func(context.Context, string, string) (net.Conn, error) {
 			return nil, errors.New("network is unreachable")
 		},
+		Now:   func() time.Time { return time.Unix(0, 0).Add(m.late) },
+		Sleep: func(ctx context.Context, d time.Duration) error { m.late += d; return ctx.Err() },
 		// Tests never wait: an address that is not there now never comes.
 		Patience: 0, Settle: 10 * time.Second, SettleAgain: 60 * time.Second,
 	}

@@ -30,6 +30,7 @@ type RenderedFile struct {
 	Owner, Group string
 	Flag         bool     // one of a FormatFlags directory: removed when no longer wanted
 	Restart      []string // services of this node that restart when it changes
+	Fixed        []string // paths: while one holds data, the content stays
 }
 
 // RenderedDir is one directory as it should be.
@@ -37,6 +38,7 @@ type RenderedDir struct {
 	Path         string
 	Mode         fs.FileMode
 	Owner, Group string
+	Services     []string // of this node, that use it
 }
 
 // RenderedService is one service of this node with nothing left open.
@@ -139,7 +141,7 @@ func (r *renderer) component(c Component, out *Rendering) error {
 			return fmt.Errorf("directory %s: %w", d.Path, err)
 		}
 		for _, p := range paths {
-			out.Dirs = append(out.Dirs, RenderedDir{Path: p, Mode: mode, Owner: or(d.Owner, "root"), Group: or(d.Group, "root")})
+			out.Dirs = append(out.Dirs, RenderedDir{Path: p, Mode: mode, Owner: or(d.Owner, "root"), Group: or(d.Group, "root"), Services: r.restarts(c, File{When: d.When})})
 		}
 	}
 	for _, f := range c.Files {

@@ -24,6 +24,13 @@ func (r *renderer) file(c Component, f File) ([]RenderedFile, error) {
 		return nil, err
 	}
 	base := RenderedFile{Mode: mode, Owner: or(f.Owner, "root"), Group: or(f.Group, "root"), Flag: f.Format == FormatFlags, Restart: r.restarts(c, f)}
+	for _, text := range f.Fixed {
+		paths, err := r.paths(text)
+		if err != nil {
+			return nil, fmt.Errorf("fixed: %w", err)
+		}
+		base.Fixed = append(base.Fixed, paths...)
+	}
 	contents, err := r.content(c, f, where[0])
 	if err != nil {
 		return nil, err

@@ -54,6 +54,12 @@ func (r *renderer) service(s *RenderedService, takenBy map[string]string) error 
 		s.PortOf[p.Name] = number
 	}
 	var err error
+	s.Health = slices.Clone(s.Health) // the manifest's own stays as it is
+	for i, c := range s.Health {
+		if s.Health[i].Path, err = r.evaluate(s.Name+": health "+c.Name, c.Path); err != nil {
+			return err
+		}
+	}
 	if s.Heap != nil {
 		if s.HeapMiB, err = r.heap(s.Name); err != nil {
 			return err

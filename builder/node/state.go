@@ -29,6 +29,9 @@ type state struct {
 	// Started is, by service, the digest of the configuration that it was last
 	// started with.
 	Started map[string]string `json:"started,omitempty"`
+	// Fixed is, by path, the content of files that must not change while there
+	// is data that was written under it.
+	Fixed map[string]string `json:"fixed,omitempty"`
 	// Init is, by SERVICE/STEP, how far a step came.
 	Init map[string]initState `json:"init,omitempty"`
 }
@@ -38,13 +41,15 @@ type state struct {
 type initState string
 
 const (
-	initBegun initState = "begun" // killed before its end, if it is still so
-	initDone  initState = "done"
-	initFound initState = "found" // not run: there was data already
+	initBegun   initState = "begun"   // killed before its end, if it is still so
+	initStaging initState = "staging" // running beside its place, which it doesn't touch
+	initPlacing initState = "placing" // made, and being moved into place
+	initDone    initState = "done"
+	initFound   initState = "found" // not run: there was data already
 )
 
 func (n *Node) loadState() (*state, error) {
-	s := &state{Version: 1, Started: map[string]string{}, Init: map[string]initState{}}
+	s := &state{Version: 1, Started: map[string]string{}, Fixed: map[string]string{}, Init: map[string]initState{}}
 	data, err := readBounded(n.path(statePath), 4<<20)
 	if errors.Is(err, fs.ErrNotExist) {
 		return s, nil
@@ -69,7 +74,7 @@ func (n *Node) saveJSON(path string, v any, mode fs.FileMode) error {
 	if err != nil {
 		return err
 	}
-	_, err = write(owned{path: n.path(path), content: append(data, '\n'), mode: mode, uid: os.Getuid(), gid: os.Getgid()})
+	_, err = write(n.ours(path, append(data, '\n'), mode))
 	if err != nil {
 		return fmt.Errorf("record in %s: %w", path, err)
 	}

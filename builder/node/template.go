@@ -32,6 +32,7 @@ func parseTemplate(name, text string, heap func(service string) (int, error)) (*
 		"has":     func(l []string, s string) bool { return slices.Contains(l, s) },
 		"default": func(otherwise, v any) any { return orDefault(v, otherwise) },
 		"lower":   strings.ToLower,
+		"staged":  staged,
 		"xml":     escapeXML,
 		"shell":   func(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" },
 		"empty":   func() string { return emptyMark },

@@ -15,12 +15,31 @@ import (
 // modeBits are the bits of a mode that are set and compared.
 const modeBits = fs.ModePerm | fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky
 
+// steps is told of each change to the disk right before it is made; tests end
+// the process there. Nil, as on every node, it does nothing.
+type steps func(change string)
+
+func (s steps) before(change string) {
+	if s != nil {
+		s(change)
+	}
+}
+
+// changes tells of a change that this node's own code makes next.
+func (n *Node) changes(what string) { n.steps.before(what) }
+
+// ours is a file of the agent itself, which runs as root.
+func (n *Node) ours(path string, content []byte, mode fs.FileMode) owned {
+	return owned{path: n.path(path), content: content, mode: mode, uid: os.Getuid(), gid: os.Getgid(), steps: n.steps}
+}
+
 // owned is a file as it should be on disk.
 type owned struct {
 	path     string
 	content  []byte
 	mode     fs.FileMode
 	uid, gid int
+	steps    steps
 }
 
 // write makes a file as it should be and tells whether its content changed. One
@@ -33,9 +52,11 @@ func write(f owned) (changed bool, err error) {
 	if same, err := matches(f); err != nil || same {
 		return false, err
 	}
+	f.steps.before("parents of " + f.path)
 	if err := mkdirs(filepath.Dir(f.path)); err != nil {
 		return false, err
 	}
+	f.steps.before("write " + f.path)
 	tmp := filepath.Join(filepath.Dir(f.path), ".forge-new."+filepath.Base(f.path))
 	if err := os.RemoveAll(tmp); err != nil {
 		return false, err
@@ -43,6 +64,7 @@ func write(f owned) (changed bool, err error) {
 	if err := writeNew(tmp, f); err != nil {
 		return false, errors.Join(err, os.RemoveAll(tmp))
 	}
+	f.steps.before("rename " + f.path)
 	err = os.Rename(tmp, f.path)
 	if errors.Is(err, syscall.EBUSY) { // a mount point: /etc/hosts in a container
 		return true, errors.Join(writeInPlace(f), os.Remove(tmp))
@@ -73,21 +95,23 @@ func matches(f owned) (bool, error) {
 	if err != nil || !bytes.Equal(now, f.content) {
 		return false, err
 	}
-	return true, setOwnerMode(f.path, info, f.uid, f.gid, f.mode)
+	return true, setOwnerMode(f.path, info, f)
 }
 
 // setOwnerMode changes only what differs. Chown comes first: it clears setuid.
-func setOwnerMode(path string, info fs.FileInfo, uid, gid int, mode fs.FileMode) error {
-	if st, ok := info.Sys().(*syscall.Stat_t); !ok || int(st.Uid) != uid || int(st.Gid) != gid {
-		if err := os.Chown(path, uid, gid); err != nil {
+func setOwnerMode(path string, info fs.FileInfo, f owned) error {
+	if st, ok := info.Sys().(*syscall.Stat_t); !ok || int(st.Uid) != f.uid || int(st.Gid) != f.gid {
+		f.steps.before("chown " + path)
+		if err := os.Chown(path, f.uid, f.gid); err != nil {
 			return err
 		}
-		return os.Chmod(path, mode)
+		return os.Chmod(path, f.mode)
 	}
-	if info.Mode()&modeBits == mode {
+	if info.Mode()&modeBits == f.mode {
 		return nil
 	}
-	return os.Chmod(path, mode)
+	f.steps.before("chmod " + path)
+	return os.Chmod(path, f.mode)
 }
 
 func writeNew(tmp string, f owned) error {
@@ -131,23 +155,24 @@ func mkdirs(dir string) error {
 	return os.Chmod(dir, 0o755)
 }
 
-// ensureDir makes one directory with exactly this owner and mode; what lies in
+// ensureDir makes one directory with exactly this owner and mode, without content; what lies in
 // it is left alone.
-func ensureDir(dir string, mode fs.FileMode, uid, gid int) error {
-	if err := mkdirs(filepath.Dir(dir)); err != nil {
+func ensureDir(d owned) error {
+	if err := mkdirs(filepath.Dir(d.path)); err != nil {
 		return err
 	}
-	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+	d.steps.before("mkdir " + d.path)
+	if err := os.Mkdir(d.path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	info, err := os.Stat(dir)
+	info, err := os.Stat(d.path)
 	if err != nil {
 		return err
 	}
 	if !info.IsDir() {
-		return fmt.Errorf("%s should be a directory and is a %s", dir, info.Mode().Type())
+		return fmt.Errorf("%s should be a directory and is a %s", d.path, info.Mode().Type())
 	}
-	return setOwnerMode(dir, info, uid, gid, mode)
+	return setOwnerMode(d.path, info, d)
 }
 
 func syncDir(dir string) error {

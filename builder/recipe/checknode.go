@@ -39,6 +39,9 @@ func (k *componentCheck) service(at string, s node.Service) {
 	k.text(at+"/if", s.If)
 	k.text(at+"/runit", s.Runit)
 	k.peers(at+"/needs", s.Needs)
+	if s.StartSeconds < 0 || s.StopSeconds < 0 {
+		d.errorf(at, "", "start_seconds and stop_seconds can't be negative")
+	}
 	var ports []string
 	for i, p := range s.Ports {
 		sub := at + "/ports/" + strconv.Itoa(i)
@@ -77,6 +80,23 @@ func (k *componentCheck) service(at string, s node.Service) {
 		for j, p := range in.Untouched {
 			k.text(sub+"/untouched/"+strconv.Itoa(j), p)
 		}
+		k.peers(sub+"/needs", in.Needs)
+		if in.Staged {
+			k.staged(sub, in)
+		}
+	}
+}
+
+// staged checks that a staged step can be what it says.
+func (k *componentCheck) staged(at string, in node.Init) {
+	if len(in.Untouched) == 0 {
+		k.d.errorf(at+"/staged", "name the directories that it makes in untouched", "a staged step without untouched has nothing to stage")
+	}
+	if in.AllowEmpty {
+		k.d.errorf(at+"/allow_empty", "", "a staged step replaces empty directories anyway: leave out allow_empty")
+	}
+	if !slices.ContainsFunc(in.Run, func(arg string) bool { return strings.Contains(arg, "staged ") }) {
+		k.d.errorf(at+"/run", "write {{ lines (staged .HDFS.NameDirs) }} where the command takes its directories", "a staged step must make `staged LIST` instead of LIST")
 	}
 }
 
@@ -99,6 +119,9 @@ func (k *componentCheck) file(at string, f node.File) {
 	k.mode(at+"/mode", f.Mode)
 	k.services(at+"/when", f.When)
 	k.services(at+"/restart", f.Restart)
+	for i, p := range f.Fixed {
+		k.text(at+"/fixed/"+strconv.Itoa(i), p)
+	}
 	if !slices.Contains(formats, string(f.Format)) {
 		d.errorf(at+"/format", didYouMean(string(f.Format), formats), "unknown format %q", f.Format)
 		return

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -97,7 +98,8 @@ func testProgram(t *testing.T) (p *program, stdout, stderr *bytes.Buffer) {
 	}
 	stdout, stderr = &bytes.Buffer{}, &bytes.Buffer{}
 	return &program{stdout: stdout, stderr: stderr, node: &node.Node{
-		Root: root, Supervisor: resting{},
+		Root: root, Supervisor: resting{}, Now: time.Now,
+		Sleep:       func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
 		Addresses:   func() ([]netip.Addr, bool, error) { return nil, false, nil },
 		Hostname:    func() (string, error) { return "s", nil },
 		SetHostname: func(string) error { return errors.New("not here") },
