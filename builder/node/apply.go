@@ -4,12 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/mesos-forge/forge/builder/event"
@@ -21,6 +17,9 @@ type Resolved struct {
 	Rendering *Rendering
 	Image     *Image
 }
+
+// Data is what the node's templates saw.
+func (r *Resolved) Data() Data { return r.Rendering.Data }
 
 // Resolve reads image, inventory and claims, and renders. It changes nothing.
 func (n *Node) Resolve() (*Resolved, error) {
@@ -70,13 +69,11 @@ func (n *Node) Apply(ctx context.Context, sink event.Sink) (*Resolved, error) {
 	defer unlock()
 	var end outcome
 	r, err := n.apply(ctx, sink, &end)
-	if err != nil {
-		end.Error = err.Error()
-	}
+	end.take(err)
 	for _, w := range end.Warnings {
 		sink.Emit(event.Event{Kind: event.Warning, Message: w})
 	}
-	return r, errors.Join(err, n.saveJSON(outcomePath, end, 0o644))
+	return r, errors.Join(err, n.saveJSON(outcomePath, end, 0o644), n.announce(ctx, r, &end))
 }
 
 func (n *Node) apply(ctx context.Context, sink event.Sink, end *outcome) (*Resolved, error) {
@@ -100,10 +97,16 @@ func (n *Node) apply(ctx context.Context, sink event.Sink, end *outcome) (*Resol
 		end.Warnings = append(end.Warnings, fmt.Sprintf("this disk belonged to node %s before: is it a copy of a used one? Copies of a DataNode's data confuse the NameNode", s.Node))
 	}
 	s.Node, s.Role = r.Identity.Node, r.Identity.Role
-	if err := n.configure(r, s, end); err != nil {
+	acc, err := n.accounts()
+	if err != nil {
 		return r, err
 	}
-	return r, n.runServices(ctx, r, s, sink)
+	absent, problem := []absentMount(nil), error(nil)
+	if err := n.configure(r, s, acc, absent, end); err != nil {
+		return r, errors.Join(problem, err)
+	}
+	st := &starter{Node: n, r: r, s: s, acc: acc, sink: sink, absent: absent}
+	return r, errors.Join(problem, st.runServices(ctx))
 }
 
 // checkAddress makes sure that the machine has the address that the others will
@@ -142,162 +145,4 @@ func addressList(all []netip.Addr) string {
 		}
 	}
 	return listOrNone(l)
-}
-
-// configure writes everything that the rendering says, and takes away flag files
-// of an earlier one.
-func (n *Node) configure(r *Resolved, s *state, end *outcome) error {
-	acc, err := n.accounts()
-	if err != nil {
-		return err
-	}
-	warnings, err := n.checkFixed(r.Rendering.Files, s)
-	end.Warnings = append(end.Warnings, warnings...)
-	if err != nil {
-		return err
-	}
-	warnings, err = n.writeNames(r.Identity.Node, r.Rendering.Data.Cluster.Nodes)
-	end.Warnings = append(end.Warnings, warnings...)
-	if err != nil {
-		return err
-	}
-	var wanted []string
-	for _, f := range r.Rendering.Files {
-		if f.Flag {
-			wanted = append(wanted, f.Path)
-		}
-	}
-	// Recorded before they are written, so that a killed run leaves none behind.
-	known := append(slices.Clone(s.Flags), wanted...)
-	slices.Sort(known)
-	s.Flags = slices.Compact(known)
-	if err := n.saveState(s); err != nil {
-		return err
-	}
-	for _, f := range s.Flags {
-		if slices.Contains(wanted, f) {
-			continue
-		}
-		if err := os.Remove(n.path(f)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	for _, f := range r.Rendering.Files {
-		if err := n.writeFile(f, acc); err != nil {
-			return fmt.Errorf("write %s: %w", f.Path, err)
-		}
-	}
-	for _, d := range r.Rendering.Dirs {
-		uid, gid, err := acc.ids(d.Owner, d.Group)
-		if err == nil {
-			err = ensureDir(owned{path: n.path(d.Path), mode: d.Mode, uid: uid, gid: gid, steps: n.steps})
-		}
-		if err != nil {
-			return fmt.Errorf("directory %s: %w", d.Path, err)
-		}
-	}
-	s.Flags = wanted
-	return n.saveState(s)
-}
-
-func (n *Node) writeFile(f RenderedFile, acc *accounts) error {
-	uid, gid, err := acc.ids(f.Owner, f.Group)
-	if err != nil {
-		return err
-	}
-	_, err = write(owned{path: n.path(f.Path), content: f.Content, mode: f.Mode, uid: uid, gid: gid, steps: n.steps})
-	return err
-}
-
-// runServices stops what doesn't belong here, initialises, and starts what does.
-// A service restarts if it runs with a configuration other than the one that
-// its record says; the record is written after the restart, so that a killed
-// run repeats it.
-func (n *Node) runServices(ctx context.Context, r *Resolved, s *state, sink event.Sink) error {
-	if n.Supervisor == nil {
-		return fmt.Errorf("neither systemd nor runit is here, so no service can run: install runit, or use forge-node render")
-	}
-	if err := n.Supervisor.Reload(ctx, r.Rendering.Services); err != nil {
-		return err
-	}
-	if err := n.Supervisor.Stop(ctx, r.Rendering.Others); err != nil {
-		return fmt.Errorf("stop the services of other roles: %w", err)
-	}
-	acc, err := n.accounts()
-	if err != nil {
-		return err
-	}
-	states, err := n.Supervisor.States(ctx, r.Data().Services)
-	if err != nil {
-		return err
-	}
-	for _, svc := range r.Rendering.Services {
-		if err := n.initialise(ctx, s, svc, &r.Rendering.Data.Derived, acc); err != nil {
-			return err
-		}
-		if err := n.runService(ctx, svc, states[svc.Name], s.Started[svc.Name], sink); err != nil {
-			return fmt.Errorf("start %s: %w", svc.Name, err)
-		}
-		s.Started[svc.Name] = svc.Config
-		if err := n.saveState(s); err != nil {
-			return err
-		}
-	}
-	for name := range s.Started {
-		if !slices.Contains(r.Data().Services, name) {
-			delete(s.Started, name)
-		}
-	}
-	return n.saveState(s)
-}
-
-func (n *Node) runService(ctx context.Context, svc RenderedService, now Process, started string, sink event.Sink) error {
-	if now.Activity == Missing && n.Container {
-		now.Activity = Stopped // runit knows what was started once
-	}
-	switch now.Activity {
-	case Missing:
-		return fmt.Errorf("its unit does not exist: is the package of component %s installed whole?", svc.Component)
-	case Running, Starting:
-		if started == svc.Config {
-			return nil
-		}
-		sink.Emit(event.Event{Kind: event.Log, Message: "restart " + svc.Name + ": its configuration changed"})
-		return n.Supervisor.Restart(ctx, svc.Name)
-	default:
-		sink.Emit(event.Event{Kind: event.Log, Message: "start " + svc.Name})
-		return n.Supervisor.Start(ctx, []string{svc.Name})
-	}
-}
-
-// Data is what the node's templates saw.
-func (r *Resolved) Data() Data { return r.Rendering.Data }
-
-// Preview writes the node's files below a directory, as they would be on the
-// node, without owners. The directory must not exist or be empty.
-func (r *Rendering) Preview(dir string) error {
-	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
-		return fmt.Errorf("%s is not empty", dir)
-	}
-	for _, f := range r.Files {
-		to := filepath.Join(dir, filepath.FromSlash(strings.TrimPrefix(f.Path, "/")))
-		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
-			return err
-		}
-		if err := os.WriteFile(to, f.Content, f.Mode); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
 }

@@ -7,12 +7,8 @@ import (
 	"net"
 	"net/http"
 	"regexp"
-	"slices"
 	"strings"
-	"sync"
 	"time"
-
-	"github.com/mesos-forge/forge/builder/cluster"
 )
 
 const (
@@ -23,65 +19,6 @@ const (
 )
 
 const maxAnswer = 1 << 20
-
-// silentPeers asks every peer that any service needs, all at once. It returns,
-// by peer, its ends if none of them answers.
-func (n *Node) silentPeers(ctx context.Context, d *cluster.Derived, services []RenderedService) map[string][]string {
-	silent := map[string][]string{}
-	var mu sync.Mutex
-	var all sync.WaitGroup
-	asked := map[string]bool{}
-	for _, svc := range services {
-		for _, need := range svc.Needs {
-			if asked[need] {
-				continue
-			}
-			asked[need] = true
-			all.Go(func() {
-				ends := n.silentEnds(ctx, d.Peers(need), need)
-				mu.Lock()
-				defer mu.Unlock()
-				silent[need] = ends
-			})
-		}
-	}
-	all.Wait()
-	return silent
-}
-
-// silentEnds asks all ends of one peer; as soon as one answers the result is empty.
-func (n *Node) silentEnds(ctx context.Context, peers []cluster.Peer, need string) []string {
-	if !slices.Contains(cluster.PeerNames(), need) {
-		return []string{need + " (forge-node does not know this peer)"}
-	}
-	if len(peers) == 0 {
-		return nil // nobody else is needed
-	}
-	answers := make(chan error, len(peers))
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var ends []string
-	for _, p := range peers {
-		ends = append(ends, p.String())
-		go func() { answers <- n.connects(ctx, p.HostPort()) }()
-	}
-	for range peers {
-		if <-answers == nil {
-			return nil
-		}
-	}
-	return ends
-}
-
-func (n *Node) connects(ctx context.Context, address string) error {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
-	defer cancel()
-	c, err := n.Dial(ctx, "tcp", address)
-	if err != nil {
-		return err
-	}
-	return c.Close()
-}
 
 // check asks a service how it is; nil is good health.
 func (n *Node) check(ctx context.Context, svc RenderedService, c Check, host string) error {

@@ -1,6 +1,9 @@
 package node
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // flapping is the number of restarts from which a service that is not stable
 // counts as failed, unless it waits for a peer.
@@ -9,6 +12,7 @@ const flapping = 3
 // judge says which level a status is, and adds to Errors and Pending why it is
 // not a higher one.
 func (s *Status) judge(starting bool) Level {
+	s.tellNotUp()
 	for _, svc := range s.Services {
 		problem, fatal := svc.problem()
 		switch {
@@ -42,6 +46,23 @@ func (s *Status) judge(starting bool) Level {
 		return LevelConfigured
 	}
 	return LevelInRole
+}
+
+// tellNotUp names services that were not up in time, unless they are by now.
+func (s *Status) tellNotUp() {
+	for _, late := range s.notUp {
+		i := slices.IndexFunc(s.Services, func(svc ServiceStatus) bool { return svc.Name == late.Name })
+		if i >= 0 && !s.Services[i].healthy() {
+			s.Pending = append(s.Pending, late.String())
+		}
+	}
+}
+
+// healthy tells whether a service listens on all its ports and passes all its checks.
+func (svc *ServiceStatus) healthy() bool {
+	return svc.State == Running &&
+		!slices.ContainsFunc(svc.Ports, func(p PortStatus) bool { return !p.Listening }) &&
+		!slices.ContainsFunc(svc.Health, func(c CheckStatus) bool { return !c.OK })
 }
 
 // problem is what keeps one service from being configured, and whether waiting

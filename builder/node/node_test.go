@@ -47,10 +47,16 @@ type supervisor struct {
 	missing map[string]bool
 	calls   []string
 	fail    string // the call that fails
+	called  func(what string)
+	looked  func()   // before states are told
+	started Activity // what a service is after its start; "": running
 }
 
 func (s *supervisor) call(what string) error {
 	s.calls = append(s.calls, what)
+	if s.called != nil {
+		s.called(what)
+	}
 	if what == s.fail {
 		return errors.New("no more processes")
 	}
@@ -60,6 +66,9 @@ func (s *supervisor) call(what string) error {
 func (s *supervisor) Reload(context.Context, []RenderedService) error { return nil }
 
 func (s *supervisor) States(_ context.Context, names []string) (map[string]Process, error) {
+	if s.looked != nil {
+		s.looked()
+	}
 	states := map[string]Process{}
 	for _, n := range names {
 		p, ok := s.running[n]
@@ -79,7 +88,7 @@ func (s *supervisor) Start(_ context.Context, names []string) error {
 		if err := s.call("start " + n); err != nil {
 			return err
 		}
-		s.running[n] = Process{Activity: Running, PID: 1000 + len(s.running)}
+		s.running[n] = Process{Activity: orActivity(s.started, Running), PID: 1000 + len(s.running)}
 	}
 	return nil
 }

@@ -83,8 +83,31 @@ func (n *Node) saveJSON(path string, v any, mode fs.FileMode) error {
 
 // outcome is how the last run in this boot ended; no outcome: none has.
 type outcome struct {
-	Error    string   `json:"error,omitempty"`
+	Errors   []string `json:"errors,omitempty"`
 	Warnings []string `json:"warnings,omitempty"`
+	NotUp    []NotUp  `json:"not_up,omitempty"`
+}
+
+// take sorts what went wrong: services that came up too late may be up by now.
+func (o *outcome) take(err error) {
+	var late *NotUpError
+	if all, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, one := range all.Unwrap() {
+			o.take(one)
+		}
+	} else if errors.As(err, &late) {
+		o.NotUp = append(o.NotUp, late.Services...)
+	} else if err != nil {
+		o.Errors = append(o.Errors, err.Error())
+	}
+}
+
+// OnlyNotUp tells whether an error of [Node.Apply] says nothing but that services
+// were not up in time.
+func OnlyNotUp(err error) bool {
+	var o outcome
+	o.take(err)
+	return len(o.NotUp) > 0 && len(o.Errors) == 0
 }
 
 func (n *Node) loadOutcome() (*outcome, error) {

@@ -48,6 +48,8 @@ type Status struct {
 	Standins []string `json:"standins"`
 	Warnings []string `json:"warnings"`
 	Errors   []string `json:"errors"`
+
+	notUp []NotUp // by the last Apply of this boot
 }
 
 // ServiceStatus is how one service of the role is.
@@ -132,9 +134,8 @@ func (n *Node) readOutcome(s *Status) (starting bool) {
 		return true
 	default:
 		s.Warnings = append(s.Warnings, o.Warnings...)
-		if o.Error != "" {
-			s.Errors = append(s.Errors, o.Error)
-		}
+		s.Errors = append(s.Errors, o.Errors...)
+		s.notUp = o.NotUp
 	}
 	return false
 }
@@ -157,12 +158,10 @@ func (n *Node) look(ctx context.Context, r *Resolved, s *Status) error {
 		return err
 	}
 	d := r.Data()
-	silent := n.silentPeers(ctx, &d.Derived, r.Rendering.Services)
+	waits := n.silentPeers(ctx, &d.Derived, r.Rendering.Services)
 	for _, svc := range r.Rendering.Services {
 		one := n.serviceStatus(ctx, r, svc, states[svc.Name], listeners, acc)
-		for _, need := range svc.Needs {
-			one.Waits = append(one.Waits, silent[need]...)
-		}
+		one.Waits = append(one.Waits, waits[svc.Name]...)
 		s.Services = append(s.Services, one)
 		for _, w := range one.Waits {
 			if !slices.Contains(s.Waits, w) {
@@ -201,10 +200,9 @@ func (n *Node) drift(r *Resolved) []string {
 }
 
 func (n *Node) serviceStatus(ctx context.Context, r *Resolved, svc RenderedService, p Process, listeners []Listener, acc *accounts) ServiceStatus {
-	d := r.Data()
 	one := ServiceStatus{
 		Name: svc.Name, State: orActivity(p.Activity, Missing), PID: p.PID, Restarts: p.Restarts, HeapMiB: svc.HeapMiB, WantUser: svc.User,
-		Waits: []string{}, Ports: []PortStatus{}, Health: []CheckStatus{},
+		Waits: []string{}, Ports: svc.ports(listeners), Health: []CheckStatus{},
 	}
 	if p.PID > 0 {
 		if info, err := n.process(p.PID); err == nil {
@@ -217,20 +215,7 @@ func (n *Node) serviceStatus(ctx context.Context, r *Resolved, svc RenderedServi
 			one.Stable = p.Activity == Running && info.Age >= settle
 		}
 	}
-	listening := map[int]bool{}
-	for _, l := range listeners {
-		listening[l.Port] = true
-	}
-	host := "127.0.0.1"
-	if n.hasAddress(d.Node.Address) {
-		host = d.Node.Address // some daemons bind that alone
-	}
-	for _, port := range svc.Ports {
-		if or(port.Proto, "tcp") == "tcp" {
-			number := svc.PortOf[port.Name]
-			one.Ports = append(one.Ports, PortStatus{Name: port.Name, Number: number, Listening: listening[number]})
-		}
-	}
+	host := n.localHost(r)
 	for _, c := range svc.Health {
 		result := CheckStatus{Name: c.Name, OK: true}
 		if err := n.check(ctx, svc, c, host); err != nil {
@@ -239,6 +224,27 @@ func (n *Node) serviceStatus(ctx context.Context, r *Resolved, svc RenderedServi
 		one.Health = append(one.Health, result)
 	}
 	return one
+}
+
+// ports are the TCP ports of a service and whether anything listens on them.
+func (svc *RenderedService) ports(listeners []Listener) []PortStatus {
+	ports := []PortStatus{}
+	for _, port := range svc.Ports {
+		if or(port.Proto, "tcp") == "tcp" {
+			number := svc.PortOf[port.Name]
+			listening := slices.ContainsFunc(listeners, func(l Listener) bool { return l.Port == number })
+			ports = append(ports, PortStatus{Name: port.Name, Number: number, Listening: listening})
+		}
+	}
+	return ports
+}
+
+// localHost is where the services of this node are asked.
+func (n *Node) localHost(r *Resolved) string {
+	if address := r.Data().Node.Address; n.hasAddress(address) {
+		return address // some daemons bind that alone
+	}
+	return "127.0.0.1"
 }
 
 func orActivity(a, otherwise Activity) Activity {

@@ -145,8 +145,8 @@ func TestOneAnsweringZooKeeperIsEnough(t *testing.T) {
 		}
 		return refused(ctx, network, address)
 	}
-	needs := []RenderedService{{Service: Service{Needs: []string{"zookeeper", "namenode"}}}, {Service: Service{Needs: []string{"namenode", "hive"}}}}
-	want := map[string][]string{"zookeeper": nil, "namenode": {"namenode 10.162.2.91:9000"}, "hive": {"hive (forge-node does not know this peer)"}}
+	needs := []RenderedService{{Service: Service{Name: "a", Needs: []string{"zookeeper"}}}, {Service: Service{Name: "b", Needs: []string{"namenode", "hive"}}}}
+	want := map[string][]string{"a": nil, "b": {"namenode 10.162.2.91:9000", "hive (forge-node does not know this peer)"}}
 	if diff := cmp.Diff(want, m.silentPeers(t.Context(), &d.Derived, needs)); diff != "" {
 		t.Errorf("silent peers (-want +got):\n%s", diff)
 	}

@@ -24,11 +24,25 @@ func (p *program) apply(ctx context.Context, args []string) (int, error) {
 	p.openChannel(ctx)
 	r, err := p.node.Apply(ctx, p.sink())
 	if err != nil {
-		return 0, fmt.Errorf("this machine is not in its role: %w", err)
+		return 0, &applyError{err}
 	}
 	_, err = fmt.Fprintf(p.stdout, "forge-node: node %s of cluster %s, role %s: configured; services: %s\n",
 		r.Identity.Node, r.Data().Cluster.Name, r.Identity.Role, strings.Join(r.Data().Services, ", "))
 	return exitOK, err
+}
+
+// applyError is what the console shows: a line for each problem, and what to do.
+type applyError struct{ err error }
+
+func (e *applyError) Unwrap() error { return e.err }
+
+func (e *applyError) Error() string {
+	var lines []string
+	for line := range strings.Lines(e.err.Error()) { // joined errors have a line each
+		lines = append(lines, "FAILED: "+strings.TrimSpace(line))
+	}
+	lines = append(lines, "mend what this names, then run forge-node apply or reboot; forge-node status says how the node is")
+	return strings.Join(lines, "\nforge-node: ")
 }
 
 // openChannel lets the host ask questions, even if the rest fails.

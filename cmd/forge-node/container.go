@@ -60,7 +60,7 @@ func reapUntil(child int) (int, error) {
 	}
 }
 
-// containerRun applies and keeps the services running until ctx ends, by
+// containerRun starts runsvdir, applies, and keeps the services running until ctx ends, by
 // SIGTERM; then it stops them and waits for them.
 func (p *program) containerRun(ctx context.Context, args []string) (int, error) {
 	if err := p.parse(flag.NewFlagSet("container-run", flag.ContinueOnError), args, 0); err != nil {
@@ -76,11 +76,7 @@ func (p *program) containerRun(ctx context.Context, args []string) (int, error) 
 			return 0, err
 		}
 	}
-	if _, err := p.apply(ctx, nil); err != nil {
-		return 0, err
-	}
-	resolved, err := p.node.Resolve()
-	if err != nil {
+	if err := runit.Reload(ctx, nil); err != nil { // makes the directory that runsvdir watches
 		return 0, err
 	}
 	runsvdir := exec.Command("runsvdir", "-P", runit.ServiceDir())
@@ -92,12 +88,31 @@ func (p *program) containerRun(ctx context.Context, args []string) (int, error) 
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- runsvdir.Wait() }()
+	services, err := p.applyInContainer(ctx)
+	if err != nil {
+		return 0, errors.Join(err, p.shutdown(runit, services, runsvdir.Process, ended))
+	}
 	select {
 	case err := <-ended:
 		return 0, fmt.Errorf("runsvdir ended by itself: %w", errors.Join(err, errors.New("the container stops")))
 	case <-ctx.Done():
 	}
-	return exitOK, p.shutdown(runit, resolved.Rendering.Services, runsvdir.Process, ended)
+	return exitOK, p.shutdown(runit, services, runsvdir.Process, ended)
+}
+
+// applyInContainer returns the services that it started. A container goes on
+// while some of them are not up yet, as a machine does.
+func (p *program) applyInContainer(ctx context.Context) ([]node.RenderedService, error) {
+	_, err := p.apply(ctx, nil)
+	if e := new(applyError); errors.As(err, &e) && node.OnlyNotUp(e.err) {
+		p.complain(err)
+		err = nil
+	}
+	resolved, problem := p.node.Resolve()
+	if err != nil || problem != nil {
+		return nil, errors.Join(err, problem)
+	}
+	return resolved.Rendering.Services, nil
 }
 
 // shutdown gives services as long as the most patient of them wants. The

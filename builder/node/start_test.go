@@ -1,0 +1,165 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mesos-forge/forge/builder/event"
+)
+
+// answering is slave1 in a network where every peer answers, with these
+// services up from the time on, after the start of the run, that is given.
+func answering(t *testing.T, upAfter map[string]time.Duration) (m *machine, log *[]string) {
+	t.Helper()
+	needRoot(t)
+	m = newMachine(t)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = w.Write([]byte("Hadoop:service=DataNode,name=FSDatasetState-1 Task Tracker Status"))
+	}))
+	t.Cleanup(server.Close)
+	m.Dial = func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, network, server.Listener.Addr().String())
+	}
+	ports := map[string][]int{"hadoop-hdfs-datanode": {50010, 50020, 50075}, "hadoop-0.20-mapreduce-tasktracker": {50060}, "mesos-slave": {5051}}
+	m.sup.looked = func() {
+		m.write("/proc/net/tcp", "  sl  local_address\n")
+		for name, after := range upAfter {
+			if m.late >= after {
+				m.listens(ports[name]...)
+			}
+		}
+	}
+	log = &[]string{}
+	return m, log
+}
+
+func (m *machine) applyInto(log *[]string) error {
+	_, err := m.Apply(m.t.Context(), event.Func(func(e event.Event) { *log = append(*log, e.Message) }))
+	return err
+}
+
+const (
+	never = time.Hour
+	soon  = 20 * time.Second
+)
+
+func TestServicesStartOneAfterTheOther(t *testing.T) {
+	m, log := answering(t, map[string]time.Duration{"hadoop-hdfs-datanode": soon, "hadoop-0.20-mapreduce-tasktracker": 2 * soon, "mesos-slave": 0})
+	var at []string
+	m.sup.called = func(what string) { at = append(at, m.late.String()+" "+what) }
+	if err := m.applyInto(log); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"0s start hadoop-hdfs-datanode", "20s start hadoop-0.20-mapreduce-tasktracker", "40s start mesos-slave"}
+	if diff := cmp.Diff(want, at); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	before, late := m.tree(), m.late
+	m.sup.looked = nil // a second run finds everything as it is
+	m.mustApply()
+	if diff := cmp.Diff(before, m.tree()); diff != "" || m.late != late || len(at) != 3 {
+		t.Errorf("a second run waited %v, called %q and changed:\n%s", m.late-late, at[3:], diff)
+	}
+}
+
+func TestAServiceThatDoesNotComeUp(t *testing.T) {
+	m, log := answering(t, map[string]time.Duration{"hadoop-hdfs-datanode": never, "hadoop-0.20-mapreduce-tasktracker": 0, "mesos-slave": 0})
+	const says = "hadoop-hdfs-datanode was not up 90 s after its start: it does not listen on its data port 50010"
+	err := m.applyInto(log)
+	if late := new(NotUpError); !errors.As(err, &late) || !OnlyNotUp(err) || err.Error() != says+" (forge-node status says how it is now)" {
+		t.Errorf("error %v", err)
+	}
+	if !slices.Contains(*log, says) {
+		t.Errorf("log: %q", *log)
+	}
+	if diff := cmp.Diff([]string{"start hadoop-hdfs-datanode", "start hadoop-0.20-mapreduce-tasktracker", "start mesos-slave"}, m.sup.calls); diff != "" {
+		t.Errorf("the rest (-want +got):\n%s", diff)
+	}
+	if got := m.read(issuePath); !strings.Contains(got, "forge: node slave1, role slave, cluster lab\nforge: "+says) {
+		t.Errorf("above the prompt: %s", got)
+	}
+	for name, uid := range map[string]int{"hadoop-hdfs-datanode": 781, "hadoop-0.20-mapreduce-tasktracker": 782, "mesos-slave": 0} {
+		m.process(m.sup.running[name].PID, uid, 60)
+	}
+	if s := m.Status(t.Context()); s.Level != LevelConfigured || !slices.Contains(s.Pending, says) {
+		t.Errorf("status %s, errors %q, pending %q", s.Level, s.Errors, s.Pending)
+	}
+	m.late = never // it came up after all, and nobody applied again
+	if s := m.Status(t.Context()); s.Level != LevelInRole {
+		t.Errorf("later: status %s, errors %q, pending %q", s.Level, s.Errors, s.Pending)
+	}
+}
+
+func TestTheLimitOfAStart(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		spoil func(*machine)
+		waits time.Duration
+		says  string
+	}{
+		{"its own limit", func(m *machine) {
+			m.replace("/usr/share/forge/components/hdfs.json", `"name": "hadoop-hdfs-datanode",`, `"name": "hadoop-hdfs-datanode", "start_seconds": 30,`)
+		}, 30 * time.Second, "hadoop-hdfs-datanode was not up 30 s after its start: it does not listen"},
+		{"the limit of all", func(m *machine) {
+			m.replace("/usr/share/forge/components/hdfs.json", `"name": "hadoop-hdfs-datanode",`, `"name": "hadoop-hdfs-datanode", "start_seconds": 3000,`)
+		}, allStarts, "hadoop-hdfs-datanode was not up 480 s after its start: it does not listen"},
+		{"it failed", func(m *machine) { m.sup.started = Failed }, 0, "hadoop-hdfs-datanode was not up 0 s after its start: it is failed"},
+		{"a check fails", func(m *machine) {
+			m.replace("/usr/share/forge/components/hdfs.json", "FSDatasetState", "Registered")
+			m.sup.looked = func() { m.write("/proc/net/tcp", "\n"); m.listens(50010, 50020, 50075, 50060, 5051) }
+		}, 90 * time.Second, "hadoop-hdfs-datanode was not up 90 s after its start: registered: GET http://10.162.2.94:50075/jmx: the answer"},
+		{"its peer is silent", func(m *machine) {
+			answers := m.Dial
+			m.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+				if strings.HasSuffix(address, ":9000") {
+					return nil, errors.New("no route to host")
+				}
+				return answers(ctx, network, address)
+			}
+		}, 0, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m, log := answering(t, map[string]time.Duration{"hadoop-hdfs-datanode": never, "hadoop-0.20-mapreduce-tasktracker": 0, "mesos-slave": 0})
+			c.spoil(m)
+			err := m.applyInto(log)
+			if c.says == "" && err != nil || c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says)) {
+				t.Errorf("error %v, want %q", err, c.says)
+			}
+			if m.late != c.waits {
+				t.Errorf("waited %v, want %v", m.late, c.waits)
+			}
+			if c.says == "" && !slices.Contains(*log, "hadoop-hdfs-datanode waits for namenode 10.162.2.91:9000") {
+				t.Errorf("log: %q", *log)
+			}
+		})
+	}
+}
+
+// One ZooKeeper server of three can't serve; a single one needs nobody.
+func TestAServerAloneNeedsNobody(t *testing.T) {
+	m := newMachine(t)
+	r, err := m.Resolve()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := r.Data().Derived
+	d.Node = d.ZooKeeper.Nodes[0]
+	zk := RenderedService{Service: Service{Name: "zookeeper", Needs: []string{"zookeeper-peer"}}}
+	want := []string{"zookeeper-peer 10.162.2.92:3888", "zookeeper-peer 10.162.2.93:3888"}
+	if diff := cmp.Diff(want, m.silentPeers(t.Context(), &d, []RenderedService{zk})["zookeeper"]); diff != "" {
+		t.Errorf("of three (-want +got):\n%s", diff)
+	}
+	d.ZooKeeper.Nodes = d.ZooKeeper.Nodes[:1]
+	if got := m.silentPeers(t.Context(), &d, []RenderedService{zk})["zookeeper"]; len(got) > 0 {
+		t.Errorf("alone it waits for %q", got)
+	}
+}
