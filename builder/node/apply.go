@@ -101,7 +101,7 @@ func (n *Node) apply(ctx context.Context, sink event.Sink, end *outcome) (*Resol
 	if err != nil {
 		return r, err
 	}
-	absent, problem := []absentMount(nil), error(nil)
+	absent, problem := n.prepareMounts(ctx, r.Rendering.Data.Mounts, s)
 	if err := n.configure(r, s, acc, absent, end); err != nil {
 		return r, errors.Join(problem, err)
 	}

@@ -42,12 +42,15 @@ type Node struct {
 	Hostname func() (string, error)
 	// Exec runs a program as a user and returns its output.
 	Exec func(ctx context.Context, as User, argv []string) ([]byte, error)
+	// OpenDisk opens a block device that nothing else uses.
+	OpenDisk func(path string) (*Disk, error)
 	// Dial connects to a peer or a local port.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Now is the time, and Sleep waits, for the limits on waiting alone.
 	Now   func() time.Time
 	Sleep func(ctx context.Context, d time.Duration) error
-	// Patience is how long Apply waits for the node's address to appear.
+	// Patience is how long Apply waits for each of these to appear: the node's
+	// address, the device of a disk, a network file system.
 	Patience time.Duration
 	// Settle is how long a service must have run to count as stable, and
 	// SettleAgain how long if it was restarted before.
@@ -61,7 +64,7 @@ func New() *Node {
 	n := &Node{
 		Root: "/", Getenv: os.Getenv, Addresses: interfaceAddresses,
 		SetHostname: func(name string) error { return unix.Sethostname([]byte(name)) },
-		Hostname:    os.Hostname, Exec: runAs, Dial: (&net.Dialer{}).DialContext, Now: time.Now, Sleep: sleep,
+		Hostname:    os.Hostname, Exec: runAs, OpenDisk: openDisk, Dial: (&net.Dialer{}).DialContext, Now: time.Now, Sleep: sleep,
 		Patience: 30 * time.Second, Settle: 10 * time.Second, SettleAgain: 60 * time.Second,
 	}
 	if _, err := os.Stat("/run/systemd/system"); err == nil {

@@ -32,6 +32,8 @@ type state struct {
 	// Fixed is, by path, the content of files that must not change while there
 	// is data that was written under it.
 	Fixed map[string]string `json:"fixed,omitempty"`
+	// Disks is, by label, what forge began to format and has not labelled yet.
+	Disks map[string]diskRecord `json:"disks,omitempty"`
 	// Init is, by SERVICE/STEP, how far a step came.
 	Init map[string]initState `json:"init,omitempty"`
 }
@@ -49,7 +51,7 @@ const (
 )
 
 func (n *Node) loadState() (*state, error) {
-	s := &state{Version: 1, Started: map[string]string{}, Fixed: map[string]string{}, Init: map[string]initState{}}
+	s := &state{Version: 1, Started: map[string]string{}, Fixed: map[string]string{}, Disks: map[string]diskRecord{}, Init: map[string]initState{}}
 	data, err := readBounded(n.path(statePath), 4<<20)
 	if errors.Is(err, fs.ErrNotExist) {
 		return s, nil

@@ -181,6 +181,21 @@ func (n *Node) look(ctx context.Context, r *Resolved, s *Status) error {
 		}
 	}
 	s.Warnings = append(s.Warnings, n.drift(r)...)
+	return n.lookAtMounts(r, s)
+}
+
+// lookAtMounts names file systems that are not there, unless Apply did.
+func (n *Node) lookAtMounts(r *Resolved, s *Status) error {
+	for _, m := range r.Data().Mounts {
+		there, err := n.mountedAt(m.Path)
+		if err != nil {
+			return err
+		}
+		told := slices.ContainsFunc(s.Errors, func(e string) bool { return strings.HasPrefix(e, "mount "+m.Path+": ") })
+		if there == nil && !told {
+			s.Errors = append(s.Errors, fmt.Sprintf("mount %s: its file system is not there; run forge-node apply", m.Path))
+		}
+	}
 	return nil
 }
 
