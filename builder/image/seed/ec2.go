@@ -1,8 +1,6 @@
 package seed
 
-import (
-	"fmt"
-)
+import "fmt"
 
 // MaxEC2 is the largest user-data of an EC2 instance, in bytes, before the
 // base64 that its API adds (EC2, "Run commands when you launch an EC2 instance

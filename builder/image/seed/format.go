@@ -1,6 +1,7 @@
 package seed
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -42,33 +43,50 @@ func (f Format) HasMetaData() bool { return f == "" || f == NoCloudISO || f == O
 // file that is there is replaced, by a whole one or not at all. A Spec that is
 // refused is a *SpecError, and nothing is written then.
 func Write(path string, format Format, spec Spec) error {
-	if format == "" || format == NoCloudISO {
-		return WriteISO(path, spec)
-	}
 	if err := spec.validate(); err != nil {
 		return err
 	}
 	var err error
 	switch format {
+	case "", NoCloudISO:
+		return WriteISO(path, spec)
 	case OpenStack:
-		var files map[string][]byte
-		if files, err = openStackFiles(spec); err == nil {
-			err = writeISO(path, ConfigDriveID, spec.Epoch, files)
-		}
-	case UserDataFile, EC2:
-		content := userDataOf
-		if format == EC2 {
-			content = ec2UserData
-		}
-		var user []byte
-		if user, err = content(spec); err == nil {
-			err = renameio.WriteFile(path, user, 0o600, renameio.WithTempDir(filepath.Dir(path)), renameio.WithStaticPermissions(0o600))
-		}
+		err = writeDrive(path, spec)
+	case UserDataFile:
+		err = writeUserData(path, spec, userDataOf)
+	case EC2:
+		err = writeUserData(path, spec, ec2UserData)
 	default:
 		return &SpecError{Node: spec.Node, Field: "Format", Err: fmt.Errorf("%.80q is no format of a seed; it is one of %q", string(format), Formats())}
 	}
-	if _, refused := err.(*SpecError); refused || err == nil {
+	var refused *SpecError
+	if err == nil || errors.As(err, &refused) {
 		return err
 	}
 	return fmt.Errorf("seed of node %q: write %s: %w", spec.Node, path, err)
+}
+
+func writeDrive(path string, spec Spec) error {
+	files, err := openStackFiles(spec)
+	if err != nil {
+		return err
+	}
+	return writeISO(path, ConfigDriveID, spec.Epoch, files)
+}
+
+// writeUserData does not use renameio.WriteFile, which keeps the mode of a file that is there.
+func writeUserData(path string, spec Spec, make func(Spec) ([]byte, error)) error {
+	content, err := make(spec)
+	if err != nil {
+		return err
+	}
+	out, err := renameio.NewPendingFile(path, renameio.WithTempDir(filepath.Dir(path)), renameio.WithStaticPermissions(0o600))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = out.Cleanup() }()
+	if _, err := out.Write(content); err != nil {
+		return err
+	}
+	return out.CloseAtomicallyReplace()
 }
