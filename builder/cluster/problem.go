@@ -62,6 +62,9 @@ func invalid(problems []Problem) error {
 	return &InvalidError{Problems: problems}
 }
 
+// DidYouMean returns `; did you mean "x"?` for the nearest of known, or "".
+func DidYouMean(word string, known []string) string { return didYouMean(word, known) }
+
 // didYouMean returns `; did you mean "x"?` for the nearest of known, or "".
 func didYouMean(word string, known []string) string {
 	best, distance := "", 3

@@ -1,11 +1,7 @@
 package node
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"slices"
 	"strings"
 
 	"github.com/mesos-forge/forge/builder/cluster"
@@ -28,11 +24,15 @@ type Claim struct {
 	Role   string
 }
 
+// onlyRole is the source of a role that nobody claims.
+const onlyRole = "the image's only role"
+
 // Resolve decides who the machine is. Claims stand in the order of trust: the
 // first that names a node wins; two different nodes are refused. Without any, a
-// node whose address the machine has, or the only node of the image's only
-// role, is taken. The role is the node's in the inventory; a claim of another
-// one is refused, or only warned about if it stands behind the node's.
+// node whose address the machine has is taken, among those of the role where
+// one is claimed or the image holds only one; or the inventory's only node of
+// that role. The role is the node's in the inventory; a claim of another one is
+// refused, or only warned about if it stands behind the node's.
 func Resolve(claims []Claim, img *Image, inv *cluster.Inventory, hasAddress func(string) bool) (Identity, error) {
 	var id Identity
 	for _, c := range claims {
@@ -47,9 +47,12 @@ func Resolve(claims []Claim, img *Image, inv *cluster.Inventory, hasAddress func
 			return id, fmt.Errorf("who is this? %s says node %q, %s says node %q; make them agree: two nodes with one name, or one with two, destroy data", id.NodeSource, id.Node, c.Source, c.Node)
 		}
 	}
+	if err := id.checkRole(img, inv); err != nil {
+		return id, err
+	}
 	if id.Node == "" {
 		if len(img.Roles) == 1 && id.Role == "" {
-			id.Role, id.RoleSource = img.RoleNames()[0], "the image's only role"
+			id.Role, id.RoleSource = img.RoleNames()[0], onlyRole
 		}
 		if err := id.guess(inv, hasAddress); err != nil {
 			return id, err
@@ -57,15 +60,23 @@ func Resolve(claims []Claim, img *Image, inv *cluster.Inventory, hasAddress func
 	}
 	n, ok := inv.Node(id.Node)
 	if !ok {
-		return id, fmt.Errorf("%s says that this is node %q, which is not in the inventory; its nodes: %s", id.NodeSource, id.Node, listOrNone(inv.NodeNames()))
+		return id, fmt.Errorf("%s says that this is node %q, which is not in the inventory%s; its nodes: %s", id.NodeSource, id.Node, cluster.DidYouMean(id.Node, inv.NodeNames()), listOrNone(inv.NodeNames()))
 	}
 	if err := id.settleRole(n, claims); err != nil {
 		return id, err
 	}
 	if _, ok := img.Roles[id.Role]; !ok {
-		return id, fmt.Errorf("node %q has the role %q, which this image does not hold; it holds: %s", id.Node, id.Role, listOrNone(img.RoleNames()))
+		return id, fmt.Errorf("node %q has the role %q, which this image does not hold; it holds: %s; boot a clone of an image of that role, or of the role all", id.Node, id.Role, listOrNone(img.RoleNames()))
 	}
 	return id, nil
+}
+
+// checkRole refuses a claimed role that neither the image nor the inventory knows.
+func (id *Identity) checkRole(img *Image, inv *cluster.Inventory) error {
+	if _, ok := img.Roles[id.Role]; ok || id.Role == "" || len(inv.NodesOf(id.Role)) > 0 {
+		return nil
+	}
+	return fmt.Errorf("%s says role %q, which this image does not hold%s; it holds: %s", id.RoleSource, id.Role, cluster.DidYouMean(id.Role, img.RoleNames()), listOrNone(img.RoleNames()))
 }
 
 // settleRole compares the role that was claimed with the inventory's. A claim
@@ -73,7 +84,8 @@ func Resolve(claims []Claim, img *Image, inv *cluster.Inventory, hasAddress func
 // warnings.
 func (id *Identity) settleRole(n cluster.Node, claims []Claim) error {
 	if id.Role != "" && id.Role != n.Role {
-		return fmt.Errorf("%s says role %q, but node %q has the role %q in the inventory", id.RoleSource, id.Role, n.Name, n.Role)
+		return fmt.Errorf("%s says role %q, but node %q (by %s) has the role %q in the inventory; make them agree: give this machine the seed of a node of the role %s, or change the node's role in the inventory",
+			id.RoleSource, id.Role, n.Name, id.NodeSource, n.Role, id.Role)
 	}
 	if id.Role == "" {
 		id.Role, id.RoleSource = n.Role, "the inventory"
@@ -88,143 +100,40 @@ func (id *Identity) settleRole(n cluster.Node, claims []Claim) error {
 
 // guess finds the node when nobody names one.
 func (id *Identity) guess(inv *cluster.Inventory, hasAddress func(string) bool) error {
-	var here []string
+	var here, ofRole []string // nodes that have one of the machine's addresses
 	for _, n := range inv.Nodes {
 		if hasAddress(n.Address) {
 			here = append(here, n.Name)
+			if n.Role == id.Role {
+				ofRole = append(ofRole, n.Name)
+			}
 		}
 	}
-	if len(here) == 1 {
+	if len(ofRole) > 0 {
+		here = ofRole
+	}
+	of := inv.NodesOf(id.Role)
+	switch {
+	case len(here) == 1:
 		id.Node, id.NodeSource = here[0], "the machine's address"
 		return nil
-	}
-	if of := inv.NodesOf(id.Role); len(of) == 1 {
+	case len(here) > 1:
+		return fmt.Errorf("nobody says which node this is, and the machine has the addresses of several: %s; make a seed with forge seed --node NAME, or give forge.node=NAME on the kernel command line", strings.Join(here, ", "))
+	case len(of) == 1:
 		id.Node, id.NodeSource = of[0].Name, "the inventory's only node of the role "+id.Role
 		return nil
+	case len(of) > 1 && id.RoleSource != onlyRole:
+		return fmt.Errorf("%s says role %q, but nobody says which node, and the machine has the address of none of that role: %s; give it one of these addresses, or name the node: in the seed (forge seed --node NAME), or with forge.node=NAME on the kernel command line",
+			id.RoleSource, id.Role, withAddresses(of))
 	}
 	return fmt.Errorf("nobody says which node this is: not %s, not cloud-init's meta-data (forge: {node: ...}), not the kernel command line (forge.node=...), and no single node of the inventory has one of this machine's addresses; make a seed with forge seed --node NAME (nodes: %s)",
 		nodePath, listOrNone(inv.NodeNames()))
 }
 
-const nodePath = "/etc/forge/node.yaml"
-
-// Claims reads all the places that may say who the machine is, in the order of
-// trust.
-func (n *Node) Claims() ([]Claim, error) {
-	readers := []func() (Claim, error){n.claimFile, n.claimCloudInit, n.claimKernel}
-	if n.Container { // /proc/cmdline is the host's
-		readers[2] = n.claimEnvironment
+func withAddresses(nodes []cluster.Node) string {
+	var all []string
+	for _, n := range nodes {
+		all = append(all, n.Name+" "+n.Address)
 	}
-	var claims []Claim
-	for _, read := range readers {
-		c, err := read()
-		if err != nil {
-			return nil, err
-		}
-		if c.Node != "" || c.Role != "" {
-			claims = append(claims, c)
-		}
-	}
-	return claims, nil
-}
-
-func (n *Node) claimFile() (Claim, error) {
-	c := Claim{Source: nodePath}
-	data, err := readBounded(n.path(nodePath), 1<<16)
-	if errors.Is(err, fs.ErrNotExist) {
-		return c, nil
-	}
-	if err != nil {
-		return c, err
-	}
-	var file struct {
-		Node string `yaml:"node"`
-		Role string `yaml:"role"`
-	}
-	err = cluster.DecodeStrict(nodePath, strings.NewReader(string(data)), &file)
-	c.Node, c.Role = file.Node, file.Role
-	return c, err
-}
-
-const instanceDataPath = "/run/cloud-init/instance-data.json"
-
-// instanceData is the part of cloud-init's instance-data.json that counts.
-type instanceData struct {
-	DS struct {
-		MetaData struct {
-			Forge struct {
-				Node string `json:"node"`
-				Role string `json:"role"`
-			} `json:"forge"`
-			Meta map[string]any `json:"meta"` // OpenStack's server properties
-		} `json:"meta_data"`
-	} `json:"ds"`
-	V1 struct {
-		InstanceID string `json:"instance_id"`
-	} `json:"v1"`
-}
-
-func (n *Node) instanceData() (*instanceData, error) {
-	d := &instanceData{}
-	data, err := readBounded(n.path(instanceDataPath), 16<<20)
-	if errors.Is(err, fs.ErrNotExist) {
-		return d, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	if err := json.Unmarshal(data, d); err != nil {
-		return nil, fmt.Errorf("%s: %w", instanceDataPath, err)
-	}
-	return d, nil
-}
-
-func (n *Node) claimCloudInit() (Claim, error) {
-	c := Claim{Source: "cloud-init's meta-data"}
-	d, err := n.instanceData()
-	if err != nil {
-		return c, err
-	}
-	meta := func(name string) string {
-		for _, key := range []string{"forge." + name, "forge_" + name, "forge-" + name} {
-			if v, ok := d.DS.MetaData.Meta[key].(string); ok {
-				return v
-			}
-		}
-		return ""
-	}
-	c.Node = or(d.DS.MetaData.Forge.Node, meta("node"))
-	c.Role = or(d.DS.MetaData.Forge.Role, meta("role"))
-	return c, nil
-}
-
-func (n *Node) claimKernel() (Claim, error) {
-	c := Claim{Source: "the kernel command line"}
-	data, err := readBounded(n.path("/proc/cmdline"), 1<<16)
-	if errors.Is(err, fs.ErrNotExist) {
-		return c, nil
-	}
-	if err != nil {
-		return c, err
-	}
-	for _, f := range []struct {
-		key string
-		to  *string
-	}{{"forge.node=", &c.Node}, {"forge.role=", &c.Role}} {
-		var values []string
-		for _, word := range strings.Fields(string(data)) {
-			if v, ok := strings.CutPrefix(word, f.key); ok && v != "" && !slices.Contains(values, v) {
-				values = append(values, v)
-			}
-		}
-		if len(values) > 1 {
-			return c, fmt.Errorf("the kernel command line gives %s twice: %s", strings.TrimSuffix(f.key, "="), strings.Join(values, " and "))
-		}
-		*f.to = strings.Join(values, "")
-	}
-	return c, nil
-}
-
-func (n *Node) claimEnvironment() (Claim, error) {
-	return Claim{Source: "the container's environment (FORGE_NODE, FORGE_ROLE)", Node: n.Getenv("FORGE_NODE"), Role: n.Getenv("FORGE_ROLE")}, nil
+	return strings.Join(all, ", ")
 }

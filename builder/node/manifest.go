@@ -30,6 +30,17 @@ type Component struct {
 	Files []File `yaml:"files,omitempty" json:"files,omitempty"`
 	// Dirs made before anything starts.
 	Dirs []Dir `yaml:"dirs,omitempty" json:"dirs,omitempty"`
+	// Secrets that its templates read.
+	Secrets []Secret `yaml:"secrets,omitempty" json:"secrets,omitempty"`
+}
+
+// Secret is a password, or the like, that a component needs on its nodes.
+type Secret struct {
+	// Name of the secret, a-z, 0-9 and hyphens: "azkaban-db".
+	Name string `yaml:"name" json:"name"`
+	// Shared secrets are the same on all nodes, so none of them can make it: the
+	// seed brings it. The others each node makes for itself at its first boot.
+	Shared bool `yaml:"shared,omitempty" json:"shared,omitempty"`
 }
 
 // Service is one daemon.

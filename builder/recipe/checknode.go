@@ -29,6 +29,15 @@ func (k *componentCheck) node() {
 		k.mode(at+"/mode", dir.Mode)
 		k.services(at+"/when", dir.When)
 	}
+	for i, secret := range k.c.Secrets {
+		at := "secrets/" + strconv.Itoa(i) + "/name"
+		if err := node.CheckSecretName(secret.Name); err != nil {
+			k.d.errorf(at, "", "%v", err)
+		}
+		if slices.ContainsFunc(k.c.Secrets[:i], func(s node.Secret) bool { return s.Name == secret.Name }) {
+			k.d.errorf(at, "", "the secret %q is there twice", secret.Name)
+		}
+	}
 }
 
 func (k *componentCheck) service(at string, s node.Service) {

@@ -64,11 +64,12 @@ type Component struct {
 	// LintianOverrides go into the package, each with its reason.
 	LintianOverrides []LintianOverride `yaml:"lintian_overrides,omitempty" json:"lintian_overrides,omitempty"`
 
-	// Services, Files and Dirs make the manifest that forge-node reads; see
-	// [Component.Manifest].
+	// Services, Files, Dirs and Secrets make the manifest that forge-node reads;
+	// see [Component.Manifest].
 	Services []node.Service `yaml:"services,omitempty" json:"services,omitempty"`
 	Files    []node.File    `yaml:"files,omitempty" json:"files,omitempty"`
 	Dirs     []node.Dir     `yaml:"dirs,omitempty" json:"dirs,omitempty"`
+	Secrets  []node.Secret  `yaml:"secrets,omitempty" json:"secrets,omitempty"`
 
 	// Path of the component's YAML in the stack's FS; Dir is the stack folder
 	// that it lies in, where template, file and script paths start.

@@ -27,7 +27,7 @@ func (c *Component) PackageVersion() string {
 func (c *Component) Manifest() node.Component {
 	return node.Component{
 		Name: c.Name, Version: c.Version,
-		Services: c.Services, Files: c.Files, Dirs: c.Dirs,
+		Services: c.Services, Files: c.Files, Dirs: c.Dirs, Secrets: c.Secrets,
 	}
 }
 

@@ -4,17 +4,18 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/diskfs/go-diskfs/backend/file"
 	"github.com/diskfs/go-diskfs/filesystem/iso9660"
 	"github.com/google/renameio/v2"
 )
 
-// VolumeID is the label by which cloud-init finds a seed.
+// VolumeID is the label by which cloud-init finds a NoCloud seed.
 const VolumeID = "cidata"
 
-// WriteISO writes the seed as an ISO 9660 image with Rock Ridge names to
-// path, mode 0600, replacing a file that is there. The image is written
+// WriteISO writes the NoCloud seed as an ISO 9660 image with Rock Ridge names
+// to path, mode 0600, replacing a file that is there. The image is written
 // beside path and renamed when it is whole. A Spec that is refused is a
 // *SpecError, and nothing is written then.
 func WriteISO(path string, spec Spec) error {
@@ -22,13 +23,14 @@ func WriteISO(path string, spec Spec) error {
 	if err != nil {
 		return err
 	}
-	if err := writeISO(path, spec, files); err != nil {
+	if err := writeISO(path, VolumeID, spec.Epoch, files); err != nil {
 		return fmt.Errorf("seed of node %q: write %s: %w", spec.Node, path, err)
 	}
 	return nil
 }
 
-func writeISO(path string, spec Spec, files map[string][]byte) error {
+// writeISO takes the files by their path in the image.
+func writeISO(path, label string, epoch time.Time, files map[string][]byte) error {
 	dir := filepath.Dir(path)
 	work, err := os.MkdirTemp(dir, ".seed-") // mode 0700: keys and addresses are nobody else's
 	if err != nil {
@@ -36,7 +38,11 @@ func writeISO(path string, spec Spec, files map[string][]byte) error {
 	}
 	defer func() { _ = os.RemoveAll(work) }()
 	for name, content := range files {
-		if err := os.WriteFile(filepath.Join(work, name), content, 0o600); err != nil {
+		to := filepath.Join(work, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
+			return err
+		}
+		if err := os.WriteFile(to, content, 0o600); err != nil {
 			return err
 		}
 	}
@@ -50,10 +56,10 @@ func writeISO(path string, spec Spec, files map[string][]byte) error {
 	if err != nil {
 		return err
 	}
-	if err := image.Finalize(iso9660.FinalizeOptions{RockRidge: true, VolumeIdentifier: VolumeID}); err != nil {
+	if err := image.Finalize(iso9660.FinalizeOptions{RockRidge: true, VolumeIdentifier: label}); err != nil {
 		return err
 	}
-	if err := settle(out.File, spec.Epoch); err != nil {
+	if err := settle(out.File, epoch); err != nil {
 		return err
 	}
 	return out.CloseAtomicallyReplace()

@@ -26,14 +26,20 @@ func write(t *testing.T, spec seed.Spec) string {
 
 func TestISOReadBack(t *testing.T) {
 	big := slave1()
-	big.Inventory = make([]byte, seed.MaxInventory)
-	for i, x := 0, uint32(1); i < len(big.Inventory); i++ { // hardly compressible
-		x = x*1664525 + 1013904223
-		big.Inventory[i] = 'a' + byte(x>>24)%26
-	}
+	big.Inventory = noise(seed.MaxInventory)
 	for name, spec := range map[string]seed.Spec{"small": slave1(), "1 MiB": big} {
 		t.Run(name, func(t *testing.T) { readBack(t, spec) })
 	}
+}
+
+// noise is n letters that are hardly compressible.
+func noise(n int) []byte {
+	b := make([]byte, n)
+	for i, x := 0, uint32(1); i < n; i++ {
+		x = x*1664525 + 1013904223
+		b[i] = 'a' + byte(x>>24)%26
+	}
+	return b
 }
 
 func readBack(t *testing.T, spec seed.Spec) {
@@ -162,4 +168,33 @@ func TestISONowhere(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), `seed of node "slave1": write `) {
 		t.Errorf("got %v", err)
 	}
+}
+
+// readDrive writes a configuration drive and reads its files back, by path.
+func readDrive(t *testing.T, spec seed.Spec) map[string][]byte {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "drive.iso")
+	if err := seed.Write(path, seed.OpenStack, spec); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	image, err := iso9660.Read(file.New(f, true), 0, 0, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if label := strings.TrimRight(image.Label(), " \x00"); label != seed.ConfigDriveID {
+		t.Errorf("label %q", label)
+	}
+	files := map[string][]byte{}
+	for _, name := range []string{"meta_data.json", "network_data.json", "user_data"} {
+		name = "openstack/latest/" + name
+		if files[name], err = image.ReadFile(name); err != nil || len(files[name]) == 0 {
+			t.Fatalf("%s: %v", name, err)
+		}
+	}
+	return files
 }

@@ -20,9 +20,12 @@ const (
 	recordSize     = 10
 	recordTimeAt   = 18
 	recordTimeSize = 7
+	recordFlags    = 25
+	flagDirectory  = 2
 	recordNameLen  = 32
 	recordHeader   = 33
 	maxDirectory   = 64 << 10
+	maxDepth       = 8
 )
 
 type readWriterAt interface {
@@ -34,7 +37,7 @@ type readWriterAt interface {
 // clock's time in the volume descriptor, the time zone and the change time
 // (which no program can set) of its working files, their owner, and a
 // directory's link count, which depends on the file system. The library has
-// no option for any of them. A seed has one directory, so this walks one.
+// no option for any of them.
 func settle(image readWriterAt, epoch time.Time) error {
 	epoch = epoch.UTC()
 	pvd := make([]byte, sectorSize)
@@ -49,26 +52,24 @@ func settle(image readWriterAt, epoch time.Time) error {
 	}
 	root := pvd[rootRecordAt:]
 	copy(root[recordTimeAt:][:recordTimeSize], recordTime(epoch))
-	extent := int64(binary.LittleEndian.Uint32(root[recordExtent:])) * sectorSize
-	size := binary.LittleEndian.Uint32(root[recordSize:])
-	if size == 0 || size > maxDirectory {
-		return fmt.Errorf("root directory of %d bytes", size)
-	}
 	if _, err := image.WriteAt(pvd, descriptorAt); err != nil {
 		return err
 	}
-	dir := make([]byte, size)
-	if _, err := image.ReadAt(dir, extent); err != nil {
-		return fmt.Errorf("read the root directory: %w", err)
-	}
-	if err := settleDirectory(image, dir, epoch); err != nil {
-		return err
-	}
-	_, err := image.WriteAt(dir, extent)
-	return err
+	return settleDirectory(image, root, epoch, 0)
 }
 
-func settleDirectory(image readWriterAt, dir []byte, epoch time.Time) error {
+// settleDirectory settles the records of the directory that a record names,
+// and those below it.
+func settleDirectory(image readWriterAt, of []byte, epoch time.Time, depth int) error {
+	extent := int64(binary.LittleEndian.Uint32(of[recordExtent:])) * sectorSize
+	size := binary.LittleEndian.Uint32(of[recordSize:])
+	if size == 0 || size > maxDirectory || depth > maxDepth {
+		return fmt.Errorf("directory of %d bytes at depth %d", size, depth)
+	}
+	dir := make([]byte, size)
+	if _, err := image.ReadAt(dir, extent); err != nil {
+		return fmt.Errorf("read a directory: %w", err)
+	}
 	for at := 0; at < len(dir); {
 		n := int(dir[at])
 		if n == 0 { // the rest of a sector is empty
@@ -79,18 +80,28 @@ func settleDirectory(image readWriterAt, dir []byte, epoch time.Time) error {
 			return fmt.Errorf("directory record of %d bytes at byte %d", n, at)
 		}
 		record := dir[at : at+n]
-		copy(record[recordTimeAt:][:recordTimeSize], recordTime(epoch))
-		start := recordHeader + int(record[recordNameLen])
-		start += start & 1 // names are padded to an even place
-		if start > n {
-			return fmt.Errorf("name leaves the directory record at byte %d", at)
-		}
-		if err := settleSystemUse(image, record[start:], epoch); err != nil {
+		if err := settleRecord(image, record, epoch); err != nil {
 			return err
+		}
+		if record[recordFlags]&flagDirectory != 0 && record[recordHeader] > 1 { // 0 and 1: itself and its parent (6.8.2.2)
+			if err := settleDirectory(image, record, epoch, depth+1); err != nil {
+				return err
+			}
 		}
 		at += n
 	}
-	return nil
+	_, err := image.WriteAt(dir, extent)
+	return err
+}
+
+func settleRecord(image readWriterAt, record []byte, epoch time.Time) error {
+	copy(record[recordTimeAt:][:recordTimeSize], recordTime(epoch))
+	start := recordHeader + int(record[recordNameLen])
+	start += start & 1 // names are padded to an even place
+	if start > len(record) {
+		return errors.New("a name leaves its directory record")
+	}
+	return settleSystemUse(image, record[start:], epoch)
 }
 
 // settleSystemUse walks the entries of a system use area (SUSP 1.12, section

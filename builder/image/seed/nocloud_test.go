@@ -220,6 +220,11 @@ func TestRefusals(t *testing.T) {
 		{"control in key", func(s *seed.Spec) { s.SSHKeys = []string{key + "\x1b[0m"} }, "SSHKeys", "printable"},
 		{"not a key", func(s *seed.Spec) { s.SSHKeys = []string{key, "hello"} }, "SSHKeys", "key 2 is not a public key"},
 		{"key options", func(s *seed.Spec) { s.SSHKeys = []string{`command="x" ` + key} }, "SSHKeys", "options"},
+		{"secret's name", func(s *seed.Spec) { s.Secrets = map[string]string{"A": "x"} }, "Secrets", `"A" is not the name of a secret`},
+		{"secret of two lines", func(s *seed.Spec) { s.Secrets = map[string]string{"a": "x\ny"} }, "Secrets", "the secret a is not one line of text"},
+		{"mount at the root", func(s *seed.Spec) { s.Mounts = []seed.Mount{{Path: "/", Source: "a:/b"}} }, "Mounts", "is not an absolute path below /"},
+		{"mount with a space", func(s *seed.Spec) { s.Mounts = []seed.Mount{{Path: "/a b", Source: "a:/b"}} }, "Mounts", "is not a word of fstab"},
+		{"many parts", func(s *seed.Spec) { s.Parts = make([]seed.Part, 17) }, "Parts", "17 files of user-data are more than 16"},
 		{"identity", func(s *seed.Spec) { s.Identity = "userdata" }, "Identity", `one of ["both" "user-data" "meta-data" "none"]`},
 		{"no epoch", func(s *seed.Spec) { s.Epoch = time.Time{} }, "Epoch", "outside 1970"},
 	} {
