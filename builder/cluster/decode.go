@@ -31,22 +31,49 @@ func Load(path string) (*Inventory, error) {
 }
 
 // Decode reads an inventory and checks it with all rules. The name stands in
-// messages. The error for bad content is an [*InvalidError] with all problems.
+// messages. The error for bad content is an [*InvalidError] with all problems
+// that the inventory does not accept.
 func Decode(name string, r io.Reader) (*Inventory, error) {
-	inv := &Inventory{}
-	positions, err := decode(name, r, inv)
+	doc, err := Read(name, r)
 	if err != nil {
 		return nil, err
 	}
-	problems := inv.Problems()
-	for i, p := range problems {
-		at := positions.of(p.Path)
-		problems[i].File, problems[i].Line, problems[i].Column = name, at.line, at.column
-	}
-	if err := invalid(problems); err != nil {
+	if err := invalid(Errors(doc.Problems)); err != nil {
 		return nil, err
 	}
-	return inv, nil
+	return doc.Inventory, nil
+}
+
+// Document is an inventory, what is wrong with it, and where its values stand.
+type Document struct {
+	Inventory *Inventory
+	// Problems are all that the rules found, those with Accepted set among them.
+	Problems []Problem
+
+	name      string
+	positions positions
+}
+
+// Read is [Decode] for who wants to see everything: an error tells of content that can't be taken in at
+// all, and what rules find is returned with the inventory.
+func Read(name string, r io.Reader) (*Document, error) {
+	d := &Document{Inventory: &Inventory{}, name: name}
+	var err error
+	if d.positions, err = decode(name, r, d.Inventory); err != nil {
+		return nil, err
+	}
+	for _, p := range d.Inventory.Problems() {
+		d.Problems = append(d.Problems, d.Place(p))
+	}
+	SortProblems(d.Problems)
+	return d, nil
+}
+
+// Place fills in where a problem's Path stands in the file.
+func (d *Document) Place(p Problem) Problem {
+	at := d.positions.of(p.Path)
+	p.File, p.Line, p.Column = d.name, at.line, at.column
+	return p
 }
 
 // DecodeStrict reads any small YAML document into a pointer to a struct of

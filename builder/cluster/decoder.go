@@ -74,6 +74,9 @@ func (d *decoder) structure(n ast.Node, v reflect.Value, path string) {
 	pairs, ok := entries(n)
 	if !ok {
 		d.mismatch(n, path, "a mapping (key: value)")
+		if text, isText := scalarText(n); isText && v.Type() == reflect.TypeFor[Acceptance]() {
+			d.problems[len(d.problems)-1].Hint = fmt.Sprintf("say why it is right here: - {rule: %s, reason: \"...\"}", text)
+		}
 		return
 	}
 	fields := map[string]int{}
@@ -115,7 +118,7 @@ func (d *decoder) unknownKey(n ast.Node, key, path string, fields map[string]int
 		d.problem(n, path, rule, fmt.Sprintf("%q can't be set %s: forge derives it from the nodes", key, in), "remove the line")
 		return
 	}
-	d.problem(n, path, "unknown-key", fmt.Sprintf("unknown key %q %s%s", key, in, didYouMean(key, known)), "known keys: "+strings.Join(known, ", "))
+	d.problem(n, path, "unknown-key", fmt.Sprintf("unknown key %q %s%s", key, in, DidYouMean(key, known)), "known keys: "+strings.Join(known, ", "))
 }
 
 func (d *decoder) dictionary(n ast.Node, v reflect.Value, path string) {
@@ -215,29 +218,12 @@ func (d *decoder) mismatch(n ast.Node, path, want string) {
 	d.problem(n, path, "type", fmt.Sprintf("%s must be %s, not %s", or(path, "the document"), want, got), "")
 }
 
-// lookalikes are the characters that slip in with an input method or a word
-// processor, and what they should have been.
-var lookalikes = map[rune][2]string{
-	'，': {"full-width comma", ","}, '、': {"ideographic comma", ","}, '：': {"full-width colon", ":"},
-	'．': {"full-width full stop", "."}, '。': {"ideographic full stop", "."}, '／': {"full-width solidus", "/"},
-	'；': {"full-width semicolon", ";"}, '－': {"full-width hyphen", "-"}, '–': {"en dash", "-"}, '—': {"em dash", "-"},
-	'\u3000': {"ideographic space", " "}, '\u00a0': {"no-break space", " "}, '\u200b': {"zero-width space", ""},
-	'“': {"curly quote", `"`}, '”': {"curly quote", `"`}, '‘': {"curly quote", "'"}, '’': {"curly quote", "'"},
-}
-
 func (d *decoder) ascii(n ast.Node, text, path string) bool {
-	for _, r := range text {
-		if r < 0x80 && r != 0x7f && (r >= 0x20 || r == '\n' || r == '\t') {
-			continue
-		}
-		name, hint := "character", "write it in ASCII"
-		if l, ok := lookalikes[r]; ok {
-			name, hint = l[0], fmt.Sprintf("write %q", l[1])
-		}
-		d.problem(n, path, "F22", fmt.Sprintf("%s holds the %s %q (%U); values are ASCII only", or(path, "a key"), name, string(r), r), hint)
-		return false
+	l, bad := FindLookAlike(text)
+	if bad {
+		d.problem(n, path, "F22", fmt.Sprintf("%s holds the %s; values are ASCII only", or(path, "a key"), l), l.Hint())
 	}
-	return true
+	return !bad
 }
 
 func join(path, key string) string {

@@ -171,7 +171,7 @@ func (inv *Inventory) Derive(node string, m Machine) (*Derived, error) {
 	n, ok := inv.Node(node)
 	if !ok {
 		return nil, fmt.Errorf("node %q is not in the inventory of cluster %q%s; its nodes: %s",
-			node, inv.Name, didYouMean(node, inv.NodeNames()), strings.Join(inv.NodeNames(), ", "))
+			node, inv.Name, DidYouMean(node, inv.NodeNames()), strings.Join(inv.NodeNames(), ", "))
 	}
 	masters := inv.NodesOf(RoleMaster)
 	if len(masters) == 0 {

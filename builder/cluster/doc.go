@@ -10,8 +10,14 @@
 //   - what can be derived is derived ([Inventory.Derive]) and can't be written:
 //     quorum, myid, ZooKeeper URLs, fs.default.name, seeds of lists of servers.
 //
-// Rules named F01 to F27 are the mistakes of field guide section 10 with the
-// same number; other rules have names in words.
+// What is known of a cluster ([Facts]) checks settings and lines of text with
+// the same rules, wherever those come from: extra settings here, files and
+// scripts in package lint.
+//
+// [Rules] is the table of all rules. Those named F01 to F27 are the mistakes of
+// field guide section 10 with the same number; others have names in words. The
+// inventory may accept a broken rule, with a reason: the [Problem] is told then,
+// and is no error.
 //
 // It must not know packages, images, files on a node or how anything is
 // rendered, and it never touches the network.

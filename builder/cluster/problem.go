@@ -1,8 +1,9 @@
 package cluster
 
 import (
+	"cmp"
 	"fmt"
-	"sort"
+	"slices"
 	"strings"
 )
 
@@ -15,6 +16,10 @@ type Problem struct {
 	Rule    string `json:"rule"`           // "F07", "syntax", "unknown-key"
 	Message string `json:"message"`        // what and why
 	Hint    string `json:"hint,omitempty"` // what to do
+	// Accepted is the reason why the inventory lets the rule be broken; "": it does not, so this is an error.
+	Accepted string `json:"accepted,omitempty"`
+
+	final bool // leaves nothing to work with: can't be accepted
 }
 
 // String is the problem in one line, with its hint in a second one.
@@ -28,7 +33,10 @@ func (p Problem) String() string {
 		b.WriteString(" ")
 	}
 	fmt.Fprintf(&b, "%s [%s]", p.Message, p.Rule)
-	if p.Hint != "" {
+	switch {
+	case p.Accepted != "":
+		fmt.Fprintf(&b, "\n  accepted: %s", p.Accepted)
+	case p.Hint != "":
 		b.WriteString("\n  hint: " + p.Hint)
 	}
 	return b.String()
@@ -52,21 +60,30 @@ func invalid(problems []Problem) error {
 	if len(problems) == 0 {
 		return nil
 	}
-	sort.SliceStable(problems, func(i, j int) bool {
-		a, b := problems[i], problems[j]
-		if a.Line != b.Line {
-			return a.Line < b.Line
-		}
-		return a.Column < b.Column
-	})
+	SortProblems(problems)
 	return &InvalidError{Problems: problems}
 }
 
-// DidYouMean returns `; did you mean "x"?` for the nearest of known, or "".
-func DidYouMean(word string, known []string) string { return didYouMean(word, known) }
+// SortProblems orders problems by file, line and column.
+func SortProblems(problems []Problem) {
+	slices.SortStableFunc(problems, func(a, b Problem) int {
+		return cmp.Or(strings.Compare(a.File, b.File), a.Line-b.Line, a.Column-b.Column)
+	})
+}
 
-// didYouMean returns `; did you mean "x"?` for the nearest of known, or "".
-func didYouMean(word string, known []string) string {
+// Errors returns the problems that are not accepted.
+func Errors(problems []Problem) []Problem {
+	var errs []Problem
+	for _, p := range problems {
+		if p.Accepted == "" {
+			errs = append(errs, p)
+		}
+	}
+	return errs
+}
+
+// DidYouMean returns `; did you mean "x"?` for the nearest of known, or "".
+func DidYouMean(word string, known []string) string {
 	best, distance := "", 3
 	if len(word) <= 4 {
 		distance = 2

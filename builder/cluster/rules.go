@@ -14,19 +14,29 @@ import (
 var hostLabel = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
 // Problems checks the inventory with every rule and returns what is wrong, with
-// Path, Rule, Message and Hint set. A valid inventory gives none.
+// Path, Rule, Message and Hint set, and Accepted where the inventory accepts it.
+// A valid inventory gives none that is not accepted.
 func (inv *Inventory) Problems() []Problem {
 	c := &checker{inv: inv}
+	c.acceptance()
 	c.name("name", inv.Name, "the cluster's name")
 	c.networks()
 	c.nodes()
 	c.roles()
+	c.zookeeper()
 	c.mesos()
 	c.hdfs()
 	c.mrv1()
-	c.port("zookeeper.port", inv.ZooKeeper.Port)
+	c.marathon()
+	c.spark()
+	c.azkaban()
+	c.nfs()
 	c.heaps("heap", inv.Heap)
-	return c.problems
+	if len(c.problems) == 0 { // else what follows from wrong values would be told, too
+		c.ports()
+		c.extra()
+	}
+	return inv.Judge(c.problems)
 }
 
 type checker struct {
@@ -38,12 +48,17 @@ func (c *checker) add(path, rule, message, hint string) {
 	c.problems = append(c.problems, Problem{Path: path, Rule: rule, Message: message, Hint: hint})
 }
 
+// must adds a problem that can't be accepted although its rule can be.
+func (c *checker) must(at, rule, message, hint string) {
+	c.problems = append(c.problems, Problem{Path: at, Rule: rule, Message: message, Hint: hint, final: true})
+}
+
 func (c *checker) name(at, name, what string) {
 	switch {
 	case name == "":
 		c.add(at, "required", what+" is missing", "write one in lower case, such as lab or slave1")
 	case name != strings.ToLower(name):
-		c.add(at, "F01", fmt.Sprintf("%s %q has capital letters; paths, packages and hosts are lower case", what, name), fmt.Sprintf("write %q", strings.ToLower(name)))
+		c.must(at, "F01", fmt.Sprintf("%s %q has capital letters; paths, packages and hosts are lower case", what, name), fmt.Sprintf("write %q", strings.ToLower(name)))
 	case !hostLabel.MatchString(name):
 		c.add(at, "name", fmt.Sprintf("%s %q is not one host name label", what, name), "use a-z, 0-9 and -, at most 63 characters, no - at an end")
 	}
@@ -95,6 +110,7 @@ func (c *checker) nodes() {
 		c.name(at+".role", n.Role, "the node's role")
 		c.heaps(at+".heap", n.Heap)
 		c.dirs(at+".data_dirs", n.DataDirs)
+		c.disks(at, n)
 		c.keys(at+".attributes", n.Attributes)
 		c.keys(at+".resources", n.Resources)
 	}
@@ -160,51 +176,6 @@ func (c *checker) roles() {
 	}
 }
 
-func (c *checker) mesos() {
-	m := c.inv.Mesos
-	c.clean("mesos.cluster", m.Cluster)
-	if m.WorkDir != "" {
-		c.dirs("mesos.work_dir", []string{m.WorkDir})
-	}
-	switch z := m.Znode; {
-	case z == "":
-	case z == "/":
-		c.add("mesos.znode", "F06", "mesos.znode is /, which Mesos refuses", "write /mesos")
-	case !strings.HasPrefix(z, "/") || path.Clean(z) != z || strings.ContainsAny(z, " ,:?#"):
-		c.add("mesos.znode", "F06", fmt.Sprintf("mesos.znode %q is not a path such as /mesos", z), "begin with /, end without one; no spaces, commas or colons")
-	case z != strings.ToLower(z):
-		c.add("mesos.znode", "F06", fmt.Sprintf("mesos.znode %q has capital letters; /Mesos and /mesos are two znodes, and half of the cluster would look at each", z), "write "+strings.ToLower(z))
-	}
-}
-
-func (c *checker) hdfs() {
-	h := c.inv.HDFS
-	c.node("hdfs.namenode", h.NameNode, "F14")
-	c.node("hdfs.secondary", h.Secondary, "unknown-node")
-	c.port("hdfs.namenode_port", h.NameNodePort)
-	c.dirs("hdfs.name_dirs", h.NameDirs)
-	c.dirs("hdfs.data_dirs", h.DataDirs)
-	if slaves := len(c.inv.NodesOf(RoleSlave)); h.Replication < 0 || (slaves > 0 && h.Replication > slaves) {
-		c.add("hdfs.replication", "replication", fmt.Sprintf("replication %d with %d DataNodes: files could never be complete", h.Replication, slaves), "leave it out: forge takes 3, or the number of DataNodes")
-	}
-}
-
-func (c *checker) mrv1() {
-	m := c.inv.MRv1
-	c.node("mrv1.jobtracker", m.JobTracker, "F24")
-	c.port("mrv1.port", m.Port)
-	c.dirs("mrv1.local_dirs", m.LocalDirs)
-	for _, f := range []struct {
-		at string
-		n  int
-	}{{"mrv1.map_slots", m.MapSlots}, {"mrv1.reduce_slots", m.ReduceSlots}, {"mrv1.task_heap", m.TaskHeap}} {
-		at, n := f.at, f.n
-		if n < 0 || n > 1<<20 {
-			c.add(at, "range", fmt.Sprintf("%s is %d", at, n), "leave it out, or write a number above 0")
-		}
-	}
-}
-
 // node checks a reference to one node; lists of nodes are what F14 and F24 are
 // about: one NameNode, one active JobTracker.
 func (c *checker) node(at, name, rule string) {
@@ -215,10 +186,28 @@ func (c *checker) node(at, name, rule string) {
 		return
 	}
 	if strings.ContainsAny(name, ", ") {
-		c.add(at, rule, fmt.Sprintf("%s names more than one node: %q", at, name), "write one")
+		c.must(at, rule, fmt.Sprintf("%s names more than one node: %q", at, name), "write one")
 		return
 	}
-	c.add(at, "unknown-node", fmt.Sprintf("%s: no node is called %q%s", at, name, didYouMean(name, c.inv.NodeNames())), "nodes: "+strings.Join(c.inv.NodeNames(), ", "))
+	c.unknownNode(at, name)
+}
+
+func (c *checker) unknownNode(at, name string) {
+	c.add(at, "unknown-node", fmt.Sprintf("%s: no node is called %q%s", at, name, DidYouMean(name, c.inv.NodeNames())), "nodes: "+strings.Join(c.inv.NodeNames(), ", "))
+}
+
+// nodeList checks a list of nodes: each known, none twice.
+func (c *checker) nodeList(at string, names []string) {
+	seen := map[string]bool{}
+	for i, name := range names {
+		here := fmt.Sprintf("%s[%d]", at, i)
+		if _, ok := c.inv.Node(name); !ok {
+			c.unknownNode(here, name)
+		} else if seen[name] {
+			c.add(here, "duplicate-name", fmt.Sprintf("%q stands twice in %s", name, at), "")
+		}
+		seen[name] = true
+	}
 }
 
 func (c *checker) port(at string, port int) {
@@ -230,19 +219,32 @@ func (c *checker) port(at string, port int) {
 func (c *checker) dirs(at string, dirs []string) {
 	seen := map[string]bool{}
 	for i, d := range dirs {
-		here := at
-		if at != "mesos.work_dir" {
-			here = fmt.Sprintf("%s[%d]", at, i)
-		}
-		switch {
-		case !path.IsAbs(d) || path.Clean(d) != d || d == "/":
-			c.add(here, "directory", fmt.Sprintf("%q is not a plain absolute directory", d), "write it as /data/1/dfs/dn")
-		case strings.ContainsAny(d, ", \n"):
-			c.add(here, "directory", fmt.Sprintf("%q holds a comma or a space, where Hadoop begins the next directory", d), "write each directory as its own list item")
-		case seen[d]:
+		here := fmt.Sprintf("%s[%d]", at, i)
+		c.dir(here, d)
+		if seen[d] {
 			c.add(here, "directory", fmt.Sprintf("%q stands there twice", d), "")
 		}
 		seen[d] = true
+	}
+}
+
+// systemDirs hold the operating system: data in one of them itself, or a mount over it, ends the node.
+var systemDirs = []string{"/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/opt", "/proc", "/root", "/run",
+	"/sbin", "/srv", "/sys", "/tmp", "/usr", "/var", "/var/lib", "/var/log", "/var/tmp"}
+
+// dir checks one directory.
+func (c *checker) dir(at, d string) {
+	switch {
+	case !path.IsAbs(d) || path.Clean(d) != d || d == "/":
+		c.add(at, "directory", fmt.Sprintf("%q is not a plain absolute directory", d), "write it as /data/1/dfs/dn")
+	case strings.ContainsAny(d, ", \t\n"):
+		c.add(at, "directory", fmt.Sprintf("%q holds a comma or a space, where Hadoop begins the next directory", d), "write each directory as its own list item")
+	case slices.Contains(systemDirs, d):
+		c.add(at, "directory", fmt.Sprintf("%s is a directory of the system", d), "use one of its own, such as /data/1")
+	default:
+		if text := CheckText(d); len(text) > 0 {
+			c.add(at, text[0].Rule, text[0].Message, text[0].Hint)
+		}
 	}
 }
 
