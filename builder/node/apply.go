@@ -7,9 +7,7 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/mesos-forge/forge/builder/event"
@@ -43,7 +41,7 @@ func (n *Node) Resolve() (*Resolved, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := Render(img, inv, id.Node, id.Role, n.Machine(), n.Container)
+	r, err := Render(img, inv, Target{Node: id.Node, Role: id.Role, Machine: n.Machine(), Container: n.Container})
 	if err != nil {
 		return nil, fmt.Errorf("render the configuration of node %s: %w", id.Node, err)
 	}
@@ -267,24 +265,6 @@ func (n *Node) runService(ctx context.Context, svc RenderedService, now Process,
 
 // Data is what the node's templates saw.
 func (r *Resolved) Data() Data { return r.Rendering.Data }
-
-// Preview writes the node's files below a directory, as they would be on the
-// node, without owners. The directory must not exist or be empty.
-func (r *Rendering) Preview(dir string) error {
-	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
-		return fmt.Errorf("%s is not empty", dir)
-	}
-	for _, f := range r.Files {
-		to := filepath.Join(dir, filepath.FromSlash(strings.TrimPrefix(f.Path, "/")))
-		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
-			return err
-		}
-		if err := os.WriteFile(to, f.Content, f.Mode); err != nil {
-			return err
-		}
-	}
-	return nil
-}
 
 func sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
