@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"slices"
 	"time"
@@ -21,8 +22,19 @@ type Resolved struct {
 // Data is what the node's templates saw.
 func (r *Resolved) Data() Data { return r.Rendering.Data }
 
-// Resolve reads image, inventory and claims, and renders. It changes nothing.
+// Resolve reads image, inventory and claims, and renders. It changes nothing: a secret that is not there
+// yet, or not for this user, is "<secret NAME>".
 func (n *Node) Resolve() (*Resolved, error) {
+	return n.resolve(func(_ *Image, name string) (string, error) {
+		value, err := n.ReadSecret(name)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+			return hiddenSecret(name), nil
+		}
+		return value, err
+	})
+}
+
+func (n *Node) resolve(secret func(img *Image, name string) (string, error)) (*Resolved, error) {
 	img, err := LoadImage(n.Root)
 	if err != nil {
 		return nil, err
@@ -42,7 +54,8 @@ func (n *Node) Resolve() (*Resolved, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := Render(img, inv, id.Node, id.Role, n.Machine(), n.Container)
+	r, err := Render(img, inv, Target{Node: id.Node, Role: id.Role, Machine: n.Machine(), Container: n.Container,
+		Secrets: func(name string) (string, error) { return secret(img, name) }})
 	if err != nil {
 		return nil, fmt.Errorf("render the configuration of node %s: %w", id.Node, err)
 	}
@@ -77,7 +90,7 @@ func (n *Node) Apply(ctx context.Context, sink event.Sink) (*Resolved, error) {
 }
 
 func (n *Node) apply(ctx context.Context, sink event.Sink, end *outcome) (*Resolved, error) {
-	r, err := n.Resolve()
+	r, err := n.resolve(n.Secret)
 	if err != nil {
 		return nil, err
 	}

@@ -177,6 +177,7 @@ const (
 	FormatHadoopXML  Format = "hadoop-xml" // <configuration> of the settings, sorted by name
 	FormatFlags      Format = "flags"      // Path is a directory: one file per setting, as Mesos reads them
 	FormatEnv        Format = "env"        // NAME="value" lines for sh and systemd's EnvironmentFile
+	FormatExports    Format = "exports"    // export NAME="value" lines: for scripts that source a file and export nothing themselves
 	FormatProperties Format = "properties" // key=value lines, Java's escapes
 )
 
@@ -189,14 +190,19 @@ type File struct {
 	// Template is a file below /usr/share/forge/templates/COMPONENT/, for
 	// FormatTemplate alone.
 	Template string `yaml:"template,omitempty" json:"template,omitempty"`
-	// Settings by name, for the other formats; each value is a template. A
-	// setting that renders to "" is left out; `{{ empty }}` writes an empty one.
+	// Settings by name, for the other formats; names and values are templates. A
+	// setting whose name or value renders to "" is left out; `{{ empty }}` writes
+	// an empty value.
 	Settings map[string]string `yaml:"settings,omitempty" json:"settings,omitempty"`
 	// Extra names maps of the inventory that are laid over Settings: entries
 	// of the inventory's `extra:` ("hdfs-site"), or "node.attributes",
 	// "node.resources". A template sees them as .Extra.
 	Extra []string `yaml:"extra,omitempty" json:"extra,omitempty"`
-	// Mode in octal; "" means "0644".
+	// Required are the settings, extra ones included, without which the software
+	// can't do its work: rendering fails where one is missing or empty. Each is a
+	// template of a setting's name, or of "" where it isn't required.
+	Required []string `yaml:"required,omitempty" json:"required,omitempty"`
+	// Mode in octal; "" means "0644", or "0600" where the content holds a secret.
 	Mode string `yaml:"mode,omitempty" json:"mode,omitempty"`
 	// Owner and Group; "" means root.
 	Owner string `yaml:"owner,omitempty" json:"owner,omitempty"`
@@ -241,4 +247,15 @@ type Role struct {
 	Services []string `yaml:"services" json:"services"`
 	// MustNotListen are TCP ports that belong to other roles.
 	MustNotListen []int `yaml:"must_not_listen,omitempty" json:"must_not_listen,omitempty"`
+	// InitSystem of the machines; "" means systemd.
+	InitSystem InitSystem `yaml:"init_system,omitempty" json:"init_system,omitempty"`
 }
+
+// InitSystem is what starts the services of a machine; in a container, runit does.
+type InitSystem string
+
+// The init systems.
+const (
+	InitSystemd InitSystem = "systemd"
+	InitUpstart InitSystem = "upstart"
+)

@@ -16,7 +16,7 @@ import (
 var update = flag.Bool("update", false, "write the golden files")
 
 func TestGoldenSlave1(t *testing.T) {
-	r, err := Render(testImage(t), testInventory(t), "slave1", "slave", testMachine, true)
+	r, err := Render(testImage(t), testInventory(t), Target{Node: "slave1", Role: "slave", Machine: testMachine, Container: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,12 +80,12 @@ func TestRenderSettings(t *testing.T) {
 	inv.Extra = map[string]map[string]string{"c-site": {"b": "from the inventory", "gone": "", "x.y": "{{ not a template }}"}}
 	img := one(Component{Files: []File{
 		{Path: "/etc/c.properties", Format: FormatProperties, Extra: []string{"c-site"}, Settings: map[string]string{
-			"a": "{{ .Node.Name }}", "b": "b", "gone": "g", "left-out": `{{ "" }}`, "kept": "{{ empty }}"}},
+			"a": "{{ .Node.Name }}", "b": "b", "gone": "g", "left-out": `{{ "" }}`, `{{ "" }}`: "no name", "n.{{ .Node.Name }}": "1", "kept": "{{ empty }}"}},
 		{Path: "/etc/{{ .Node.Name }}.txt", Format: FormatTemplate, Template: "t", Mode: "0600", Owner: "hdfs"},
 		{Path: "/etc/c.d", Format: FormatFlags, Extra: []string{"node.attributes"}, Settings: map[string]string{"?bare": "{{ empty }}", "level": "1"}},
 	}}, map[string]string{"t": `{{ range .ZooKeeper.Servers }}server.{{ .ID }}={{ .Address }}:{{ $.ZooKeeper.PeerPort }}:{{ $.ZooKeeper.ElectionPort }}
 {{ end }}{{ xml "a<b" }} {{ shell "it's" }} {{ join .HDFS.DataDirs "," }} {{ default 7 "" }} {{ lower "AB" }} {{ has .Services "x" }}`})
-	r, err := Render(img, inv, "slave1", "slave", testMachine, false)
+	r, err := Render(img, inv, Target{Node: "slave1", Role: "slave", Machine: testMachine})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,7 @@ func TestRenderSettings(t *testing.T) {
 		got[fmt.Sprintf("%s %04o %s", f.Path, f.Mode, f.Owner)] = string(f.Content)
 	}
 	want := map[string]string{
-		"/etc/c.properties 0644 root": "# " + header + "\na=slave1\nb=from the inventory\nkept=\nx.y={{ not a template }}\n",
+		"/etc/c.properties 0644 root": "# " + header + "\na=slave1\nb=from the inventory\nkept=\nn.slave1=1\nx.y={{ not a template }}\n",
 		"/etc/slave1.txt 0600 hdfs": "server.1=10.162.2.91:2888:3888\nserver.2=10.162.2.92:2888:3888\nserver.3=10.162.2.93:2888:3888\n" +
 			"a&lt;b 'it'\\''s' /data/1/dfs/dn 7 ab false",
 		"/etc/c.d/?bare 0644 root": "",
@@ -115,7 +115,7 @@ func TestRenderServices(t *testing.T) {
 	}}
 	inv := testInventory(t)
 	inv.Heap = map[string]int{"b": 3000}
-	r, err := Render(one(c, nil), inv, "slave1", "slave", testMachine, false)
+	r, err := Render(one(c, nil), inv, Target{Node: "slave1", Role: "slave", Machine: testMachine})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ func TestRenderServices(t *testing.T) {
 		t.Error(diff)
 	}
 	inv.Heap["a"] = 2000
-	r, err = Render(one(c, nil), inv, "slave1", "slave", testMachine, false)
+	r, err = Render(one(c, nil), inv, Target{Node: "slave1", Role: "slave", Machine: testMachine})
 	if err != nil || len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0], "5256 MiB, more than its 4096") {
 		t.Errorf("warnings %q, error %v", r.Warnings, err)
 	}
@@ -159,26 +159,28 @@ func TestRenderRefuses(t *testing.T) {
 		{"one port twice", Component{Services: []Service{{Name: "x", Ports: []Port{{Name: "http", Number: 8080}}}, {Name: "y", Ports: []Port{{Name: "admin", Number: 8080}}}}}, "port tcp/8080 (admin) is x's already"},
 		{"port that is none", Component{Services: []Service{{Name: "x", Ports: []Port{{Name: "http", From: "{{ .Node.Name }}"}}}}}, `"slave1" is not a port`},
 		{"heap without a rule", file(File{Path: "/a", Format: FormatEnv, Settings: map[string]string{"H": `{{ heap "x" }}`}}), `heap of "x": no component`},
+		{"one name twice", file(File{Path: "/a", Format: FormatEnv, Settings: map[string]string{"A": "1", `{{ "A" }}`: "2"}}), "another one is named A too"},
+		{"name that is no template", file(File{Path: "/a", Format: FormatEnv, Settings: map[string]string{`{{ .Nobody }}`: "2"}}), "its name: template: a setting's name"},
 		{"endless template", file(File{Path: "/a", Format: FormatEnv, Settings: map[string]string{"A": `{{ range $i := 9999999 }}{{ "xxxxxxxx" }}{{ end }}`}}), "gives more than"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := Render(one(c.c, nil), testInventory(t), "slave1", "slave", testMachine, false)
+			_, err := Render(one(c.c, nil), testInventory(t), Target{Node: "slave1", Role: "slave", Machine: testMachine})
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %v, want %q", err, c.want)
 			}
 		})
 	}
-	if _, err := Render(testImage(t), testInventory(t), "master1", "master", testMachine, false); err == nil || !strings.Contains(err.Error(), `does not hold the role "master"; it holds: slave`) {
+	if _, err := Render(testImage(t), testInventory(t), Target{Node: "master1", Role: "master", Machine: testMachine}); err == nil || !strings.Contains(err.Error(), `does not hold the role "master"; it holds: slave`) {
 		t.Errorf("a role that is not there: %v", err)
 	}
-	if _, err := Render(testImage(t), testInventory(t), "slave9", "slave", cluster.Machine{}, false); err == nil || !strings.Contains(err.Error(), "slave9") {
+	if _, err := Render(testImage(t), testInventory(t), Target{Node: "slave9", Role: "slave", Machine: cluster.Machine{}}); err == nil || !strings.Contains(err.Error(), "slave9") {
 		t.Errorf("a node that is not there: %v", err)
 	}
 }
 
 func TestConfigDigestCoversWhatAServiceReads(t *testing.T) {
 	digests := func(inv *cluster.Inventory) map[string]string {
-		r, err := Render(testImage(t), inv, "slave1", "slave", testMachine, false)
+		r, err := Render(testImage(t), inv, Target{Node: "slave1", Role: "slave", Machine: testMachine})
 		if err != nil {
 			t.Fatal(err)
 		}
