@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -25,6 +26,7 @@ nodes:
     address: 10.162.2.94
     role: slave
     attributes: {rack: r1}
+    disks: [{mount: /data/1, device: /dev/disk/by-id/virtio-extra0}]
 hdfs: {namenode_port: 9000, data_dirs: [/data/1/dfs/dn]}
 mrv1: {port: 9001}
 heap: {hadoop-hdfs-datanode: 200}
@@ -44,8 +46,12 @@ func TestBootGolden(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), bootTime)
 	defer cancel()
 	segment := vm.Network{Kind: vm.Multicast, Group: netip.AddrPortFrom(netip.MustParseAddr("239.255.42.1"), uint16(freePorts(t, 1)[0]))}
-	boot := func(name, identity, flag string, firmware vm.Firmware) *builder.Booted {
-		m, err := b.Boot(ctx, builder.BootOptions{Role: "all", Firmware: firmware, Append: flag, Network: segment,
+	blank := filepath.Join(t.TempDir(), "data.raw")
+	if err := errors.Join(os.WriteFile(blank, nil, 0o600), os.Truncate(blank, 4<<30)); err != nil {
+		t.Fatal(err)
+	}
+	boot := func(name, identity, flag string, firmware vm.Firmware, disks ...vm.Drive) *builder.Booted {
+		m, err := b.Boot(ctx, builder.BootOptions{Role: "all", Firmware: firmware, Append: flag, Network: segment, Extra: disks,
 			SerialLog: filepath.Join(t.TempDir(), name+".log"),
 			Seed:      builder.SeedOptions{Node: name, Inventory: inventory, Identity: identity, Shell: true}})
 		if err != nil {
@@ -56,7 +62,7 @@ func TestBootGolden(t *testing.T) {
 	}
 	machines := []*builder.Booted{
 		boot("master1", "meta-data", "", vm.UEFI),
-		boot("slave1", "none", "forge.role=slave forge.node=slave1", vm.BIOS),
+		boot("slave1", "none", "forge.role=slave forge.node=slave1", vm.BIOS, vm.Drive{Path: blank}),
 	}
 	results := reachAll(ctx, t, machines, node.LevelInRole)
 	if results == nil {

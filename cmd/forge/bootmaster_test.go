@@ -207,7 +207,7 @@ var slaveInside = []inside{
 	{"flags of mesos-slave", "tr '\\0' '\\n' </proc/$(systemctl show -P MainPID mesos-slave)/cmdline | grep -E '^--(master|ip|hostname|attributes)='",
 		"--master=zk://10.162.2.91:2181/mesos\n--attributes=rack:r1\n--hostname=slave1\n--ip=10.162.2.94"},
 	{"names of the nodes", "getent hosts slave1 master1", "10.162.2.94     slave1\n10.162.2.91     master1"},
-	{"data directory", "stat -c '%U:%G %a' /data/1/dfs/dn", "hdfs:hdfs 700"},
+	{"data directory", "stat -c '%U:%G %a' /data/1/dfs/dn; findmnt -no LABEL,FSTYPE,TARGET /data/1", "hdfs:hdfs 700\ndata-1 ext4   /data/1"},
 	sameAfterApply,
 }
 
