@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -70,10 +69,7 @@ type Builder struct {
 
 // New reads the stack's recipes and opens the store.
 func New(opt Options) (*Builder, error) {
-	if _, err := os.Stat(filepath.Join(opt.Checkout, "recipes")); err != nil {
-		return nil, fmt.Errorf("%s has no folder recipes: run forge where the recipes are, or name the place with --checkout (%w)", opt.Checkout, err)
-	}
-	stack, err := recipe.Load(os.DirFS(opt.Checkout), opt.Stack)
+	stack, err := loadStack(opt.Checkout, opt.Stack)
 	if err != nil {
 		return nil, err
 	}

@@ -42,7 +42,7 @@ func (n *Node) Resolve() (*Resolved, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := Render(img, inv, id.Node, id.Role, n.Machine(), n.Container)
+	r, err := Render(img, inv, Target{Node: id.Node, Role: id.Role, Machine: n.Machine(), Container: n.Container})
 	if err != nil {
 		return nil, fmt.Errorf("render the configuration of node %s: %w", id.Node, err)
 	}

@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 )
 
 // configure writes everything that the rendering says, and takes away flag files
@@ -77,22 +75,4 @@ func (n *Node) writeFile(f RenderedFile, acc *accounts) error {
 	}
 	_, err = write(owned{path: n.path(f.Path), content: f.Content, mode: f.Mode, uid: uid, gid: gid, steps: n.steps})
 	return err
-}
-
-// Preview writes the node's files below a directory, as they would be on the
-// node, without owners. The directory must not exist or be empty.
-func (r *Rendering) Preview(dir string) error {
-	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
-		return fmt.Errorf("%s is not empty", dir)
-	}
-	for _, f := range r.Files {
-		to := filepath.Join(dir, filepath.FromSlash(strings.TrimPrefix(f.Path, "/")))
-		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
-			return err
-		}
-		if err := os.WriteFile(to, f.Content, f.Mode); err != nil {
-			return err
-		}
-	}
-	return nil
 }

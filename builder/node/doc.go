@@ -65,6 +65,24 @@
 //	.MRv1.LocalDirs        list
 //	.MRv1.TaskHeap         MiB of one task's JVM
 //	.MRv1.TaskTrackers     the nodes that run tasks
+//	.HDFS.HA               nil, or the pair: .Nameservice "lab"; .NameNodes each .ID "nn1", .Name, .Address;
+//	                       .JournalNodes; .JournalDir; .JournalPort 8485; .Fencing;
+//	                       .SharedEdits "qjournal://10.162.2.91:8485;.../lab"; .Quorum as .ZooKeeper.Connect;
+//	                       .ID of this node's NameNode, "" elsewhere; .Journal: a JournalNode runs here
+//	.MRv1.Mesos            what the JobTracker asks of Mesos: .SlotCPUs "1", .SlotMem and .SlotDisk MiB,
+//	                       .TaskTrackerCPUs "1.0", .TaskTrackerMem, .TaskTrackerDisk, .MapSlotsMinimum,
+//	                       .ReduceSlotsMinimum, .Role "*"
+//	.Marathon.Port         8080; .Marathon.ZK "zk://10.162.2.91:2181,.../marathon"
+//	.Spark.Master          "mesos://zk://10.162.2.91:2181,.../mesos"
+//	.Spark.Coarse          true; .Spark.CoresMax 0: no limit
+//	.Spark.ExecutorMemory  MiB; .Spark.DriverMemory
+//	.Spark.Dispatcher      its node
+//	.Azkaban.Node          the web server's node; .Azkaban.Port 8081
+//	.Azkaban.Solo          true: one server; .Azkaban.Executor its node else; .Azkaban.ExecutorPort 12321
+//	.Azkaban.Timezone      "UTC"
+//	.Azkaban.Database      .Host, .Port 3306, .Name, .User; the password is a secret
+//	.Mounts                file systems of this node: each .Path, .Options; of a disk .Device and .Label,
+//	                       of NFS .Source
 //	.Extra                 in template files: the inventory's settings for them, a map
 //	.Services              names of the services that run on this node
 //	.Container             true under runit in a container
@@ -72,5 +90,8 @@
 // Functions: `heap "SERVICE"` MiB of heap; `lines LIST` one a line; `join LIST
 // ","`; `has LIST S`; `default D S`; `lower S`; `xml S` and `shell S` escape;
 // `empty`, in settings, an empty value that is written; `staged LIST`, in the
-// run of a staged step, where it makes the directories LIST.
+// run of a staged step, where it makes the directories LIST; `secret "NAME"`, in
+// the content of files, a secret of this node, and "<secret NAME>" wherever the
+// file is shown. A file that holds one has mode 0600, if its manifest says nothing
+// else.
 package node

@@ -110,6 +110,9 @@ func (img *Image) Check() error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(img.Roles)) {
 		r := img.Roles[name]
+		if !slices.Contains([]InitSystem{"", InitSystemd, InitUpstart}, r.InitSystem) {
+			return fmt.Errorf("role %q is for the init system %q, which this forge-node does not know", name, r.InitSystem)
+		}
 		for _, c := range r.Components {
 			if _, ok := img.Components[c]; !ok {
 				return fmt.Errorf("role %q needs the component %q, which this image does not hold: is a package missing?", name, c)

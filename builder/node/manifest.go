@@ -196,7 +196,11 @@ type File struct {
 	// of the inventory's `extra:` ("hdfs-site"), or "node.attributes",
 	// "node.resources". A template sees them as .Extra.
 	Extra []string `yaml:"extra,omitempty" json:"extra,omitempty"`
-	// Mode in octal; "" means "0644".
+	// Required are the settings, extra ones included, without which the software
+	// can't do its work: rendering fails where one is missing or empty. Each is a
+	// template of a setting's name, or of "" where it isn't required.
+	Required []string `yaml:"required,omitempty" json:"required,omitempty"`
+	// Mode in octal; "" means "0644", or "0600" where the content holds a secret.
 	Mode string `yaml:"mode,omitempty" json:"mode,omitempty"`
 	// Owner and Group; "" means root.
 	Owner string `yaml:"owner,omitempty" json:"owner,omitempty"`
@@ -241,4 +245,15 @@ type Role struct {
 	Services []string `yaml:"services" json:"services"`
 	// MustNotListen are TCP ports that belong to other roles.
 	MustNotListen []int `yaml:"must_not_listen,omitempty" json:"must_not_listen,omitempty"`
+	// InitSystem of the machines; "" means systemd.
+	InitSystem InitSystem `yaml:"init_system,omitempty" json:"init_system,omitempty"`
 }
+
+// InitSystem is what starts the services of a machine; in a container, runit does.
+type InitSystem string
+
+// The init systems.
+const (
+	InitSystemd InitSystem = "systemd"
+	InitUpstart InitSystem = "upstart"
+)

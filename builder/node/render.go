@@ -25,12 +25,14 @@ type Rendering struct {
 // RenderedFile is one file as it should be.
 type RenderedFile struct {
 	Path         string // absolute
-	Content      []byte
+	Content      []byte `json:"-"` // may hold secrets; see Shown
 	Mode         fs.FileMode
 	Owner, Group string
 	Flag         bool     // one of a FormatFlags directory: removed when no longer wanted
 	Restart      []string // services of this node that restart when it changes
 	Fixed        []string // paths: while one holds data, the content stays
+
+	shown []byte // Content with secrets hidden; nil: it holds none
 }
 
 // RenderedDir is one directory as it should be.
@@ -59,18 +61,28 @@ type RenderedInit struct {
 	Paths []string // Untouched
 }
 
-// Render makes the configuration of one node. role is a role of the image; in
-// a container the runit scripts are rendered too.
-func Render(img *Image, inv *cluster.Inventory, name, role string, m cluster.Machine, container bool) (*Rendering, error) {
-	derived, err := inv.Derive(name, m)
+// Target says which node is rendered, and on what.
+type Target struct {
+	Node    string // a node of the inventory
+	Role    string // a role of the image
+	Machine cluster.Machine
+	// Container is true under runit: its run scripts are rendered, and nothing for systemd or upstart.
+	Container bool
+	// Secrets gives the secrets of this node by name; nil, in previews, leaves the text "<secret NAME>".
+	Secrets func(name string) (string, error)
+}
+
+// Render makes the configuration of one node.
+func Render(img *Image, inv *cluster.Inventory, t Target) (*Rendering, error) {
+	derived, err := inv.Derive(t.Node, t.Machine)
 	if err != nil {
 		return nil, err
 	}
-	manifest, ok := img.Roles[role]
+	manifest, ok := img.Roles[t.Role]
 	if !ok {
-		return nil, fmt.Errorf("this image does not hold the role %q; it holds: %s", role, listOrNone(img.RoleNames()))
+		return nil, fmt.Errorf("this image does not hold the role %q; it holds: %s", t.Role, listOrNone(img.RoleNames()))
 	}
-	r := &renderer{img: img, inv: inv, role: manifest, data: Data{Derived: *derived, Container: container}}
+	r := &renderer{img: img, inv: inv, role: manifest, secrets: secretValues{img: img, get: t.Secrets}, data: Data{Derived: *derived, Container: t.Container}}
 	out := &Rendering{Role: manifest}
 	if err := r.selectServices(out); err != nil {
 		return nil, err
@@ -93,6 +105,7 @@ type renderer struct {
 	role    Role
 	data    Data
 	running map[string]bool
+	secrets secretValues
 }
 
 // selectServices finds out what runs here; templates see the result.

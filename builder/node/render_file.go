@@ -19,7 +19,21 @@ func (r *renderer) file(c Component, f File) ([]RenderedFile, error) {
 	if len(where) != 1 {
 		return nil, fmt.Errorf("its path renders to %d paths", len(where))
 	}
-	mode, err := parseMode(f.Mode, 0o644)
+	var contents, shown map[string][]byte
+	holds, err := r.secrets.within(false, func() (err error) {
+		contents, err = r.content(c, f, where[0])
+		return err
+	})
+	if err == nil && holds {
+		_, err = r.secrets.within(true, func() (err error) {
+			shown, err = r.content(c, f, where[0])
+			return err
+		})
+	}
+	if err != nil {
+		return nil, err
+	}
+	mode, err := fileMode(f.Mode, holds)
 	if err != nil {
 		return nil, err
 	}
@@ -31,17 +45,25 @@ func (r *renderer) file(c Component, f File) ([]RenderedFile, error) {
 		}
 		base.Fixed = append(base.Fixed, paths...)
 	}
-	contents, err := r.content(c, f, where[0])
-	if err != nil {
-		return nil, err
-	}
 	var files []RenderedFile
 	for _, p := range slices.Sorted(maps.Keys(contents)) {
 		one := base
-		one.Path, one.Content = p, contents[p]
+		one.Path, one.Content, one.shown = p, contents[p], shown[p]
 		files = append(files, one)
 	}
 	return files, nil
+}
+
+// fileMode is a file's mode; one that holds a secret is for nobody else.
+func fileMode(mode string, secret bool) (fs.FileMode, error) {
+	if !secret {
+		return parseMode(mode, 0o644)
+	}
+	m, err := parseMode(mode, 0o600)
+	if err == nil && m&0o007 != 0 {
+		return 0, fmt.Errorf("it holds a secret, and its mode %s lets everybody read or change it: leave mode out, or give one that ends in 0", mode)
+	}
+	return m, err
 }
 
 func (r *renderer) content(c Component, f File, where string) (map[string][]byte, error) {
@@ -90,7 +112,27 @@ func (r *renderer) settings(f File) (map[string]string, error) {
 		}
 		out[k] = strings.ReplaceAll(v, emptyMark, "")
 	}
-	return out, nil
+	return out, r.required(f, out)
+}
+
+// required makes sure that the keys are there without which the software can't do its work.
+func (r *renderer) required(f File, settings map[string]string) error {
+	for _, text := range f.Required {
+		key, err := r.evaluate("required", text)
+		if err != nil {
+			return err
+		}
+		if key = strings.TrimSpace(key); key == "" || settings[key] != "" {
+			continue
+		}
+		for _, name := range f.Extra {
+			if v, ok := r.inv.Extra[name][key]; ok && v == "" {
+				return fmt.Errorf("required key %s is empty: the inventory's extra.%s takes it away; give it a value there, or leave it out", key, name)
+			}
+		}
+		return fmt.Errorf("required key %s is missing or empty", key)
+	}
+	return nil
 }
 
 // extra lays the inventory's settings for a file over others.
@@ -149,6 +191,9 @@ func (r *renderer) paths(text string) ([]string, error) {
 	return paths, nil
 }
 
+// specialBits are the bits of a mode beyond 0777, as chmod writes them and as Go does.
+var specialBits = map[uint32]fs.FileMode{0o1000: fs.ModeSticky, 0o2000: fs.ModeSetgid, 0o4000: fs.ModeSetuid}
+
 func parseMode(mode string, otherwise fs.FileMode) (fs.FileMode, error) {
 	if mode == "" {
 		return otherwise, nil
@@ -158,8 +203,8 @@ func parseMode(mode string, otherwise fs.FileMode) (fs.FileMode, error) {
 		return 0, fmt.Errorf("mode %q is not octal", mode)
 	}
 	out := fs.FileMode(m & 0o777)
-	for bit, mode := range map[uint64]fs.FileMode{0o1000: fs.ModeSticky, 0o2000: fs.ModeSetgid, 0o4000: fs.ModeSetuid} {
-		if m&bit != 0 {
+	for bit, mode := range specialBits {
+		if uint32(m)&bit != 0 {
 			out |= mode
 		}
 	}

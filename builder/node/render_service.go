@@ -11,6 +11,7 @@ import (
 
 // finish fills in the services, and refuses what contradicts itself.
 func (r *renderer) finish(out *Rendering) error {
+	out.Files = append(out.Files, r.initFiles(out)...)
 	slices.SortStableFunc(out.Files, func(a, b RenderedFile) int { return strings.Compare(a.Path, b.Path) })
 	for i := 1; i < len(out.Files); i++ {
 		if out.Files[i].Path == out.Files[i-1].Path {

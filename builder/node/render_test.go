@@ -16,7 +16,7 @@ import (
 var update = flag.Bool("update", false, "write the golden files")
 
 func TestGoldenSlave1(t *testing.T) {
-	r, err := Render(testImage(t), testInventory(t), "slave1", "slave", testMachine, true)
+	r, err := Render(testImage(t), testInventory(t), Target{Node: "slave1", Role: "slave", Machine: testMachine, Container: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +85,7 @@ func TestRenderSettings(t *testing.T) {
 		{Path: "/etc/c.d", Format: FormatFlags, Extra: []string{"node.attributes"}, Settings: map[string]string{"?bare": "{{ empty }}", "level": "1"}},
 	}}, map[string]string{"t": `{{ range .ZooKeeper.Servers }}server.{{ .ID }}={{ .Address }}:{{ $.ZooKeeper.PeerPort }}:{{ $.ZooKeeper.ElectionPort }}
 {{ end }}{{ xml "a<b" }} {{ shell "it's" }} {{ join .HDFS.DataDirs "," }} {{ default 7 "" }} {{ lower "AB" }} {{ has .Services "x" }}`})
-	r, err := Render(img, inv, "slave1", "slave", testMachine, false)
+	r, err := Render(img, inv, Target{Node: "slave1", Role: "slave", Machine: testMachine})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +115,7 @@ func TestRenderServices(t *testing.T) {
 	}}
 	inv := testInventory(t)
 	inv.Heap = map[string]int{"b": 3000}
-	r, err := Render(one(c, nil), inv, "slave1", "slave", testMachine, false)
+	r, err := Render(one(c, nil), inv, Target{Node: "slave1", Role: "slave", Machine: testMachine})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ func TestRenderServices(t *testing.T) {
 		t.Error(diff)
 	}
 	inv.Heap["a"] = 2000
-	r, err = Render(one(c, nil), inv, "slave1", "slave", testMachine, false)
+	r, err = Render(one(c, nil), inv, Target{Node: "slave1", Role: "slave", Machine: testMachine})
 	if err != nil || len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0], "5256 MiB, more than its 4096") {
 		t.Errorf("warnings %q, error %v", r.Warnings, err)
 	}
@@ -162,23 +162,23 @@ func TestRenderRefuses(t *testing.T) {
 		{"endless template", file(File{Path: "/a", Format: FormatEnv, Settings: map[string]string{"A": `{{ range $i := 9999999 }}{{ "xxxxxxxx" }}{{ end }}`}}), "gives more than"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := Render(one(c.c, nil), testInventory(t), "slave1", "slave", testMachine, false)
+			_, err := Render(one(c.c, nil), testInventory(t), Target{Node: "slave1", Role: "slave", Machine: testMachine})
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %v, want %q", err, c.want)
 			}
 		})
 	}
-	if _, err := Render(testImage(t), testInventory(t), "master1", "master", testMachine, false); err == nil || !strings.Contains(err.Error(), `does not hold the role "master"; it holds: slave`) {
+	if _, err := Render(testImage(t), testInventory(t), Target{Node: "master1", Role: "master", Machine: testMachine}); err == nil || !strings.Contains(err.Error(), `does not hold the role "master"; it holds: slave`) {
 		t.Errorf("a role that is not there: %v", err)
 	}
-	if _, err := Render(testImage(t), testInventory(t), "slave9", "slave", cluster.Machine{}, false); err == nil || !strings.Contains(err.Error(), "slave9") {
+	if _, err := Render(testImage(t), testInventory(t), Target{Node: "slave9", Role: "slave", Machine: cluster.Machine{}}); err == nil || !strings.Contains(err.Error(), "slave9") {
 		t.Errorf("a node that is not there: %v", err)
 	}
 }
 
 func TestConfigDigestCoversWhatAServiceReads(t *testing.T) {
 	digests := func(inv *cluster.Inventory) map[string]string {
-		r, err := Render(testImage(t), inv, "slave1", "slave", testMachine, false)
+		r, err := Render(testImage(t), inv, Target{Node: "slave1", Role: "slave", Machine: testMachine})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -20,13 +20,15 @@ const maxRendered = 4 << 20
 // its syntax, and that it names only functions that exist. Whether the data it
 // names exists shows only when it is rendered.
 func CheckTemplate(name, text string) error {
-	_, err := parseTemplate(name, text, func(string) (int, error) { return 0, nil })
+	r := &renderer{}
+	_, err := r.parse(name, text)
 	return err
 }
 
-func parseTemplate(name, text string, heap func(service string) (int, error)) (*template.Template, error) {
+func (r *renderer) parse(name, text string) (*template.Template, error) {
 	return template.New(name).Option("missingkey=error").Funcs(template.FuncMap{
-		"heap":    heap,
+		"heap":    r.heap,
+		"secret":  r.secrets.value,
 		"lines":   func(l []string) string { return strings.Join(l, "\n") },
 		"join":    func(l []string, sep string) string { return strings.Join(l, sep) },
 		"has":     func(l []string, s string) bool { return slices.Contains(l, s) },
@@ -47,8 +49,10 @@ func orDefault(v, otherwise any) any {
 }
 
 func escapeXML(s string) (string, error) {
-	if i := strings.IndexFunc(s, func(r rune) bool { return r < 0x20 && r != '\t' && r != '\n' || r == 0x7f || r == 0xfffd }); i >= 0 {
-		return "", fmt.Errorf("%q holds a character that XML can't", s)
+	for _, r := range s {
+		if r < 0x20 && r != '\t' && r != '\n' || r == 0x7f || r == 0xfffd {
+			return "", fmt.Errorf("it holds %q, a character that XML can't", r)
+		}
 	}
 	var b strings.Builder
 	if err := xml.EscapeText(&b, []byte(s)); err != nil {
@@ -62,7 +66,7 @@ func (r *renderer) evaluate(name, text string) (string, error) {
 	if !strings.Contains(text, "{{") {
 		return text, nil
 	}
-	t, err := parseTemplate(name, text, r.heap)
+	t, err := r.parse(name, text)
 	if err != nil {
 		return "", err
 	}

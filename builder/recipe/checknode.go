@@ -138,6 +138,12 @@ func (k *componentCheck) file(at string, f node.File) {
 	for _, key := range sortedKeys(f.Settings) {
 		k.text(at+"/settings/"+key, f.Settings[key])
 	}
+	for i, key := range f.Required {
+		k.text(at+"/required/"+strconv.Itoa(i), key)
+	}
+	if f.Format == node.FormatTemplate && len(f.Required) > 0 {
+		d.errorf(at+"/required", "", "format template has no settings that could be required")
+	}
 	if f.Format != node.FormatTemplate {
 		if f.Template != "" {
 			d.errorf(at+"/template", "", "only format template has a template file")

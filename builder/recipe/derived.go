@@ -82,7 +82,7 @@ func (s *Stack) RoleVersion(r *Role) string { return fmt.Sprintf("%s-%d", s.Vers
 func (s *Stack) RoleManifest(r *Role) node.Role {
 	m := node.Role{
 		Name: r.Name, Description: r.Summary, Services: r.Services,
-		MustNotListen: r.MustNotListen, Components: []string{},
+		MustNotListen: r.MustNotListen, InitSystem: s.InitSystem, Components: []string{},
 	}
 	for _, name := range r.Components {
 		if s.Components[name].PackageName() != "" {

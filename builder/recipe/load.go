@@ -141,6 +141,7 @@ func (l *loader) inherit(d *document, s *Stack, chain []string) {
 		take func()
 	}{
 		{"distribution", func() { s.Distribution = p.Distribution }},
+		{"init_system", func() { s.InitSystem = p.InitSystem }},
 		{"arch", func() { s.Arch = p.Arch }},
 		{"apt", func() { s.Apt = p.Apt }},
 		{"rootfs", func() { s.Rootfs = p.Rootfs }},

@@ -1,6 +1,10 @@
 package recipe
 
-import "io/fs"
+import (
+	"io/fs"
+
+	"github.com/mesos-forge/forge/builder/node"
+)
 
 // Stack is a set of versions that work together on one distribution release:
 // the folder recipes/NAME/, with stack.yaml, components/*.yaml, roles/*.yaml
@@ -20,6 +24,9 @@ type Stack struct {
 	Extends string `yaml:"extends,omitempty" json:"extends,omitempty"`
 	// Distribution that the images are.
 	Distribution Distribution `yaml:"distribution,omitempty" json:"distribution,omitzero"`
+	// InitSystem of the distribution: "systemd", also where nothing is said, or
+	// "upstart".
+	InitSystem node.InitSystem `yaml:"init_system,omitempty" json:"init_system,omitempty" jsonschema:"enum=systemd,enum=upstart"`
 	// Arch lists the architectures in Debian's words; only amd64 for now.
 	Arch []string `yaml:"arch,omitempty" json:"arch,omitempty" jsonschema:"enum=amd64"`
 	// Apt says where Debian packages come from.

@@ -99,7 +99,8 @@ func TestMesosAddress(t *testing.T) {
 		t.Fatal(err)
 	}
 	for container, want := range map[bool]string{false: "/etc/mesos-slave/ip", true: "/etc/mesos-slave/advertise_ip"} {
-		r, err := node.Render(image(t, s, "slave"), inv, "slave1", "slave", cluster.Machine{RAM: 2048, CPUs: 2}, container)
+		r, err := node.Render(image(t, s, "slave"), inv,
+			node.Target{Node: "slave1", Role: "slave", Machine: cluster.Machine{RAM: 2048, CPUs: 2}, Container: container})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -127,7 +128,8 @@ func TestRender(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := node.Render(image(t, s, "slave"), inv, "slave1", "slave", cluster.Machine{RAM: 2048, CPUs: 2}, true)
+	r, err := node.Render(image(t, s, "slave"), inv,
+		node.Target{Node: "slave1", Role: "slave", Machine: cluster.Machine{RAM: 2048, CPUs: 2}, Container: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -84,12 +84,8 @@ func (p *program) render(_ context.Context, args []string) (int, error) {
 	if *to != "" {
 		return exitOK, rendering.Preview(*to)
 	}
-	for _, f := range rendering.Files {
-		if _, err := fmt.Fprintf(p.stdout, "=== %s %04o %s:%s\n%s", f.Path, f.Mode, f.Owner, f.Group, f.Content); err != nil {
-			return 0, err
-		}
-	}
-	return exitOK, nil
+	_, err = fmt.Fprint(p.stdout, rendering.View())
+	return exitOK, err
 }
 
 func (p *program) rendering(name string) (*node.Rendering, error) {
@@ -112,5 +108,5 @@ func (p *program) rendering(name string) (*node.Rendering, error) {
 	if !ok {
 		return nil, fmt.Errorf("node %q is not in the inventory; its nodes: %s", name, strings.Join(inv.NodeNames(), ", "))
 	}
-	return node.Render(img, inv, name, n.Role, p.node.Machine(), p.node.Container)
+	return node.Render(img, inv, node.Target{Node: name, Role: n.Role, Machine: p.node.Machine(), Container: p.node.Container})
 }
