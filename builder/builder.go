@@ -73,6 +73,9 @@ func New(opt Options) (*Builder, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := buildable(stack); err != nil {
+		return nil, err
+	}
 	if len(opt.Roles) == 0 {
 		opt.Roles = slices.Sorted(maps.Keys(stack.Roles))
 		if opt.locking {

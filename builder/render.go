@@ -66,6 +66,15 @@ func (p *Preview) Node(name string) (*node.Rendering, error) {
 	return out, nil
 }
 
+// buildable says why images of a stack can't be made yet, before anything is fetched.
+func buildable(s *recipe.Stack) error {
+	if s.InitSystem == node.InitUpstart {
+		return fmt.Errorf("stack %s can't be built yet: %s %s boots with upstart, and forge-node starts services with systemd or runit alone; "+
+			"forge render --stack %s shows what its nodes would have", s.Name, s.Distribution.ID, s.Distribution.Version, s.Name)
+	}
+	return nil
+}
+
 func loadStack(checkout, name string) (*recipe.Stack, error) {
 	if _, err := os.Stat(filepath.Join(checkout, "recipes")); err != nil {
 		return nil, fmt.Errorf("%s has no folder recipes: run forge where the recipes are, or name the place with --checkout (%w)", checkout, err)

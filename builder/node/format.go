@@ -36,7 +36,13 @@ var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // env gives NAME="value" lines that sh and systemd's EnvironmentFile= read
 // alike (systemd.exec(5): double quotes, backslash before " \ $ `).
-func env(settings map[string]string) ([]byte, error) {
+func env(settings map[string]string) ([]byte, error) { return assignments("", settings) }
+
+// exports gives the same for sh alone, each with export before it: the init
+// scripts of CDH source /etc/default/SERVICE and export nothing of it.
+func exports(settings map[string]string) ([]byte, error) { return assignments("export ", settings) }
+
+func assignments(before string, settings map[string]string) ([]byte, error) {
 	var b strings.Builder
 	b.WriteString("# " + header + "\n")
 	escape := strings.NewReplacer(`\`, `\\`, `"`, `\"`, `$`, `\$`, "`", "\\`")
@@ -47,7 +53,7 @@ func env(settings map[string]string) ([]byte, error) {
 		if strings.ContainsAny(settings[name], "\n\r\x00") {
 			return nil, fmt.Errorf("%s: an environment file can't hold a line break", name)
 		}
-		fmt.Fprintf(&b, "%s=\"%s\"\n", name, escape.Replace(settings[name]))
+		fmt.Fprintf(&b, "%s%s=\"%s\"\n", before, name, escape.Replace(settings[name]))
 	}
 	return []byte(b.String()), nil
 }

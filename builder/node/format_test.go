@@ -59,6 +59,17 @@ func TestEnvReadsBackInAShell(t *testing.T) {
 	}
 }
 
+func TestExportsReachAProgram(t *testing.T) {
+	data, err := exports(map[string]string{"FORGE_TEST": `a "b" $c`})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := exec.Command("sh", "-c", string(data)+`sh -c 'printf %s "$FORGE_TEST"'`).Output()
+	if err != nil || string(got) != `a "b" $c` {
+		t.Errorf("a program sees %q, error %v", got, err)
+	}
+}
+
 func TestPropertiesEscapes(t *testing.T) {
 	data, err := properties(map[string]string{"a b": " x=1", "k:=": `c:\d`, "#k": "l1\nl2", "n": "ü𝄞"})
 	if err != nil {

@@ -177,6 +177,7 @@ const (
 	FormatHadoopXML  Format = "hadoop-xml" // <configuration> of the settings, sorted by name
 	FormatFlags      Format = "flags"      // Path is a directory: one file per setting, as Mesos reads them
 	FormatEnv        Format = "env"        // NAME="value" lines for sh and systemd's EnvironmentFile
+	FormatExports    Format = "exports"    // export NAME="value" lines: for scripts that source a file and export nothing themselves
 	FormatProperties Format = "properties" // key=value lines, Java's escapes
 )
 
@@ -189,8 +190,9 @@ type File struct {
 	// Template is a file below /usr/share/forge/templates/COMPONENT/, for
 	// FormatTemplate alone.
 	Template string `yaml:"template,omitempty" json:"template,omitempty"`
-	// Settings by name, for the other formats; each value is a template. A
-	// setting that renders to "" is left out; `{{ empty }}` writes an empty one.
+	// Settings by name, for the other formats; names and values are templates. A
+	// setting whose name or value renders to "" is left out; `{{ empty }}` writes
+	// an empty value.
 	Settings map[string]string `yaml:"settings,omitempty" json:"settings,omitempty"`
 	// Extra names maps of the inventory that are laid over Settings: entries
 	// of the inventory's `extra:` ("hdfs-site"), or "node.attributes",

@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/mesos-forge/forge/builder/cluster"
 )
 
 // slave is slave1 of the test inventory, on the test machine.
@@ -225,6 +228,30 @@ func TestMarathonForms(t *testing.T) {
 		}
 		if diff := cmp.Diff(x.want, got); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
+		}
+	}
+}
+
+// TestDocumentedDataExists evaluates all that the package documentation lists for templates.
+func TestDocumentedDataExists(t *testing.T) {
+	inv, err := cluster.Load("../testdata/ha.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := os.ReadFile("doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, listed, _ := strings.Cut(string(doc), "# What templates see")
+	names := regexp.MustCompile(`\.(?:Cluster|Node|Machine|ZooKeeper|Mesos|HDFS|MRv1|Marathon|Spark|Azkaban|Mounts|Extra|Services|Container)\b(?:\.[A-Za-z0-9]+)*`).FindAllString(listed, -1)
+	if len(names) < 60 {
+		t.Fatalf("the documentation lists %d values", len(names))
+	}
+	for _, name := range names {
+		img := one(Component{Files: []File{{Path: "/a", Format: FormatTemplate, Template: "t"}}}, map[string]string{"t": "{{ " + name + " }}"})
+		img.Roles["master"] = Role{Name: "master", Components: []string{"c"}}
+		if _, err := Render(img, inv, Target{Node: "master1", Role: "master", Machine: testMachine}); err != nil {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

@@ -85,7 +85,7 @@ func (r *renderer) content(c Component, f File, where string) (map[string][]byte
 	if f.Format == FormatFlags {
 		return flags(where, settings)
 	}
-	formats := map[Format]func(map[string]string) ([]byte, error){FormatHadoopXML: hadoopXML, FormatEnv: env, FormatProperties: properties}
+	formats := map[Format]func(map[string]string) ([]byte, error){FormatHadoopXML: hadoopXML, FormatEnv: env, FormatExports: exports, FormatProperties: properties}
 	format, ok := formats[f.Format]
 	if !ok {
 		return nil, fmt.Errorf("unknown format %q", f.Format)
@@ -102,8 +102,16 @@ func (r *renderer) settings(f File) (map[string]string, error) {
 		if err != nil {
 			return nil, fmt.Errorf("setting %s: %w", k, err)
 		}
-		out[k] = v
+		name, err := r.evaluate("a setting's name", k)
+		if err != nil {
+			return nil, fmt.Errorf("setting %s: its name: %w", k, err)
+		}
+		if _, twice := out[name]; twice && name != "" {
+			return nil, fmt.Errorf("setting %s: another one is named %s too", k, name)
+		}
+		out[name] = v
 	}
+	delete(out, "")
 	r.extra(f, out)
 	for k, v := range out {
 		if v == "" {

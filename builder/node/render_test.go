@@ -80,7 +80,7 @@ func TestRenderSettings(t *testing.T) {
 	inv.Extra = map[string]map[string]string{"c-site": {"b": "from the inventory", "gone": "", "x.y": "{{ not a template }}"}}
 	img := one(Component{Files: []File{
 		{Path: "/etc/c.properties", Format: FormatProperties, Extra: []string{"c-site"}, Settings: map[string]string{
-			"a": "{{ .Node.Name }}", "b": "b", "gone": "g", "left-out": `{{ "" }}`, "kept": "{{ empty }}"}},
+			"a": "{{ .Node.Name }}", "b": "b", "gone": "g", "left-out": `{{ "" }}`, `{{ "" }}`: "no name", "n.{{ .Node.Name }}": "1", "kept": "{{ empty }}"}},
 		{Path: "/etc/{{ .Node.Name }}.txt", Format: FormatTemplate, Template: "t", Mode: "0600", Owner: "hdfs"},
 		{Path: "/etc/c.d", Format: FormatFlags, Extra: []string{"node.attributes"}, Settings: map[string]string{"?bare": "{{ empty }}", "level": "1"}},
 	}}, map[string]string{"t": `{{ range .ZooKeeper.Servers }}server.{{ .ID }}={{ .Address }}:{{ $.ZooKeeper.PeerPort }}:{{ $.ZooKeeper.ElectionPort }}
@@ -94,7 +94,7 @@ func TestRenderSettings(t *testing.T) {
 		got[fmt.Sprintf("%s %04o %s", f.Path, f.Mode, f.Owner)] = string(f.Content)
 	}
 	want := map[string]string{
-		"/etc/c.properties 0644 root": "# " + header + "\na=slave1\nb=from the inventory\nkept=\nx.y={{ not a template }}\n",
+		"/etc/c.properties 0644 root": "# " + header + "\na=slave1\nb=from the inventory\nkept=\nn.slave1=1\nx.y={{ not a template }}\n",
 		"/etc/slave1.txt 0600 hdfs": "server.1=10.162.2.91:2888:3888\nserver.2=10.162.2.92:2888:3888\nserver.3=10.162.2.93:2888:3888\n" +
 			"a&lt;b 'it'\\''s' /data/1/dfs/dn 7 ab false",
 		"/etc/c.d/?bare 0644 root": "",
@@ -159,6 +159,8 @@ func TestRenderRefuses(t *testing.T) {
 		{"one port twice", Component{Services: []Service{{Name: "x", Ports: []Port{{Name: "http", Number: 8080}}}, {Name: "y", Ports: []Port{{Name: "admin", Number: 8080}}}}}, "port tcp/8080 (admin) is x's already"},
 		{"port that is none", Component{Services: []Service{{Name: "x", Ports: []Port{{Name: "http", From: "{{ .Node.Name }}"}}}}}, `"slave1" is not a port`},
 		{"heap without a rule", file(File{Path: "/a", Format: FormatEnv, Settings: map[string]string{"H": `{{ heap "x" }}`}}), `heap of "x": no component`},
+		{"one name twice", file(File{Path: "/a", Format: FormatEnv, Settings: map[string]string{"A": "1", `{{ "A" }}`: "2"}}), "another one is named A too"},
+		{"name that is no template", file(File{Path: "/a", Format: FormatEnv, Settings: map[string]string{`{{ .Nobody }}`: "2"}}), "its name: template: a setting's name"},
 		{"endless template", file(File{Path: "/a", Format: FormatEnv, Settings: map[string]string{"A": `{{ range $i := 9999999 }}{{ "xxxxxxxx" }}{{ end }}`}}), "gives more than"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

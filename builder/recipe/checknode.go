@@ -11,7 +11,7 @@ import (
 )
 
 var formats = []string{string(node.FormatTemplate), string(node.FormatHadoopXML), string(node.FormatFlags),
-	string(node.FormatEnv), string(node.FormatProperties)}
+	string(node.FormatEnv), string(node.FormatExports), string(node.FormatProperties)}
 
 var checkKinds = []string{string(node.CheckTCP), string(node.CheckHTTP), string(node.CheckZK)}
 
@@ -136,6 +136,7 @@ func (k *componentCheck) file(at string, f node.File) {
 		return
 	}
 	for _, key := range sortedKeys(f.Settings) {
+		k.text(at+"/settings/"+key, key)
 		k.text(at+"/settings/"+key, f.Settings[key])
 	}
 	for i, key := range f.Required {

@@ -94,6 +94,7 @@ func TestMistakesOnTheCommandLine(t *testing.T) {
 	}{
 		{[]string{"build", "--role", "slav"}, 1, `did you mean "slave"?`},
 		{[]string{"build", "--stack", "bokworm"}, 1, `did you mean "bookworm"?`},
+		{[]string{"build", "--stack", "cdh5"}, 1, "stack cdh5 can't be built yet: ubuntu 14.04 boots with upstart"},
 		{[]string{"build", "--rol", "slave"}, 2, "unknown flag: --rol"},
 		{[]string{"biuld"}, 2, `unknown command "biuld"`},
 		{[]string{"build", "--output", "xml"}, 2, "want text or json"},

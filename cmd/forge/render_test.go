@@ -105,6 +105,33 @@ func TestRenderDiff(t *testing.T) {
 	}
 }
 
+// TestRenderKnowsNoSecret: a preview names secrets, and comparing tells nothing of those that a node has.
+func TestRenderKnowsNoSecret(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "master3")
+	users := filepath.Join(dir, "etc/azkaban/azkaban-users.xml")
+	if _, err := render(t, "--stack", "cdh5", "--node", "master3", "--to", dir); err != nil {
+		t.Fatal(err)
+	}
+	preview, err := os.ReadFile(users)
+	info, statErr := os.Stat(users)
+	if err != nil || statErr != nil || info.Mode().Perm() != 0o600 || !strings.Contains(string(preview), "&lt;secret azkaban-admin&gt;") {
+		t.Fatalf("%v, %v, %v\n%s", err, statErr, info.Mode(), preview)
+	}
+	for _, c := range []struct {
+		password, role string
+		equal          bool
+	}{{"hunter2", "admin", true}, {"hunter2", "root", false}} {
+		text := strings.NewReplacer("&lt;secret azkaban-admin&gt;", c.password, `roles="admin"`, `roles="`+c.role+`"`).Replace(string(preview))
+		if err := os.WriteFile(users, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out, err := render(t, "--stack", "cdh5", "--node", "master3", "--diff", dir)
+		if (err == nil) != c.equal || strings.Contains(out, c.password) || !c.equal && !strings.Contains(out, "They differ; their lines are not shown, since they hold secrets") {
+			t.Errorf("%+v: %v\n%s", c, err, out)
+		}
+	}
+}
+
 func TestRenderRefuses(t *testing.T) {
 	for _, c := range []struct{ args, want string }{
 		{"", "render needs either --node NAME, a node of the inventory, or --all"},
