@@ -54,8 +54,7 @@ func (n *Node) resolve(secret func(img *Image, name string) (string, error)) (*R
 	if err != nil {
 		return nil, err
 	}
-	r, err := Render(img, inv, Target{Node: id.Node, Role: id.Role, Machine: n.Machine(), Container: n.Container,
-		Secrets: func(name string) (string, error) { return secret(img, name) }})
+	r, err := Render(img, inv, Target{Node: id.Node, Role: id.Role, Machine: n.Machine(), Container: n.Container})
 	if err != nil {
 		return nil, fmt.Errorf("render the configuration of node %s: %w", id.Node, err)
 	}

@@ -90,8 +90,8 @@
 // Functions: `heap "SERVICE"` MiB of heap; `lines LIST` one a line; `join LIST
 // ","`; `has LIST S`; `default D S`; `lower S`; `xml S` and `shell S` escape;
 // `empty`, in settings, an empty value that is written; `staged LIST`, in the
-// run of a staged step, where it makes the directories LIST; `secret
-// "NAME"`, in the content of files, a secret of this node, and "<secret NAME>"
-// wherever the file is shown. A file that holds one has mode 0600, if its
-// manifest says nothing else.
+// run of a staged step, where it makes the directories LIST; `secret "NAME"`, in
+// the content of files, a secret of this node, and "<secret NAME>" wherever the
+// file is shown. A file that holds one has mode 0600, if its manifest says nothing
+// else.
 package node

@@ -101,6 +101,9 @@ func FuzzFormats(f *testing.F) {
 		if data, err := env(settings); err == nil && strings.Count(string(data), "\n") != 2 {
 			t.Errorf("environment: %q", data)
 		}
+		if data, err := exports(settings); err == nil && (strings.Count(string(data), "\n") != 2 || !strings.Contains(string(data), "\nexport "+name+"=\"")) {
+			t.Errorf("exports: %q", data)
+		}
 		if data, err := properties(settings); err == nil && strings.Count(string(data), "\n") != 2 {
 			t.Errorf("properties: %q", data)
 		}

@@ -29,7 +29,7 @@ func keyring(name string) (string, error) {
 }
 
 func TestSecretsStayInTheFile(t *testing.T) {
-	c := Component{Services: []Service{{Name: "a"}}, Files: []File{
+	c := Component{Services: []Service{{Name: "a"}}, Secrets: []Secret{{Name: "db"}}, Files: []File{
 		{Path: "/etc/a", Format: FormatEnv, Settings: map[string]string{"P": `{{ secret "db" }}`}},
 		{Path: "/etc/b", Format: FormatTemplate, Template: "b", Mode: "0640", Group: "c"},
 		{Path: "/etc/c", Format: FormatHadoopXML, Settings: map[string]string{"p": `{{ secret "db" }}`}},
@@ -86,7 +86,7 @@ func TestSecretsStayInTheFile(t *testing.T) {
 }
 
 func TestPreviewMakesNoSecrets(t *testing.T) {
-	c := Component{Files: []File{{Path: "/etc/a", Format: FormatEnv, Settings: map[string]string{"P": `{{ secret "azkaban-db" }}`}}}}
+	c := Component{Secrets: []Secret{{Name: "azkaban-db"}}, Files: []File{{Path: "/etc/a", Format: FormatEnv, Settings: map[string]string{"P": `{{ secret "azkaban-db" }}`}}}}
 	r, err := Render(one(c, nil), testInventory(t), slave())
 	if err != nil {
 		t.Fatal(err)
@@ -98,7 +98,7 @@ func TestPreviewMakesNoSecrets(t *testing.T) {
 
 func TestSecretsAreRefused(t *testing.T) {
 	value := func(v, mode string) Component {
-		return Component{Files: []File{{Path: "/etc/a", Format: FormatEnv, Mode: mode, Settings: map[string]string{"P": v}}}}
+		return Component{Secrets: []Secret{{Name: "db"}, {Name: "web"}}, Files: []File{{Path: "/etc/a", Format: FormatEnv, Mode: mode, Settings: map[string]string{"P": v}}}}
 	}
 	for _, c := range []struct {
 		name string
@@ -110,7 +110,8 @@ func TestSecretsAreRefused(t *testing.T) {
 exec x {{ secret "db" }}`}}}, "only stand in the content of a file"},
 		{"on a command line", Component{Services: []Service{{Name: "x", Init: []Init{{Name: "i", Run: []string{"x", `{{ secret "db" }}`}}}}}}, "only stand in the content of a file"},
 		{"for everybody", value(`{{ secret "db" }}`, "0644"), "its mode 0644 lets everybody read or change it"},
-		{"by no name", value(`{{ secret "../db" }}`, ""), "is not the name of a secret"},
+		{"by no name", value(`{{ secret "../db" }}`, ""), `"../db" is not the name of a secret`},
+		{"undeclared", value(`{{ secret "dbs" }}`, ""), `no component of this image declares the secret "dbs"; did you mean "db"?`},
 		{"unknown", value(`{{ secret "web" }}`, ""), `no secret "web"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -125,7 +126,7 @@ exec x {{ secret "db" }}`}}}, "only stand in the content of a file"},
 	// What XML can't hold must not be told in an error.
 	at := slave()
 	at.Secrets = func(string) (string, error) { return "hush\x01", nil }
-	_, err := Render(one(Component{Files: []File{{Path: "/a", Format: FormatHadoopXML, Settings: map[string]string{"p": `{{ secret "db" }}`}}}}, nil), testInventory(t), at)
+	_, err := Render(one(Component{Secrets: []Secret{{Name: "db"}}, Files: []File{{Path: "/a", Format: FormatHadoopXML, Settings: map[string]string{"p": `{{ secret "db" }}`}}}}, nil), testInventory(t), at)
 	if err == nil || !strings.Contains(err.Error(), `p: it holds '\x01', a character that XML can't`) || strings.Contains(err.Error(), "hush") {
 		t.Errorf("error %v", err)
 	}

@@ -4,7 +4,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -15,35 +14,25 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
+// TestGoldenSlave1 keeps a whole rendering: what forge render shows, the run scripts of a container, and
+// which services restart for a file.
 func TestGoldenSlave1(t *testing.T) {
-	r, err := Render(testImage(t), testInventory(t), Target{Node: "slave1", Role: "slave", Machine: testMachine, Container: true})
+	at := slave()
+	at.Container = true
+	r, err := Render(testImage(t), testInventory(t), at)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var index strings.Builder
+	got := r.View().String() + "--- restarts\n"
 	for _, f := range r.Files {
-		fmt.Fprintf(&index, "file %s %04o %s:%s restarts %v\n", f.Path, f.Mode, f.Owner, f.Group, f.Restart)
-		golden(t, filepath.Join("files", f.Path), f.Content)
-	}
-	for _, d := range r.Dirs {
-		fmt.Fprintf(&index, "dir %s %v %s:%s\n", d.Path, d.Mode, d.Owner, d.Group)
+		got += fmt.Sprintf("%s %v\n", f.Path, f.Restart)
 	}
 	for _, s := range r.Services {
-		fmt.Fprintf(&index, "service %s of %s, heap %d, ports %v\n", s.Name, s.Component, s.HeapMiB, s.PortOf)
-		golden(t, filepath.Join("runit", s.Name), []byte(s.Script))
+		got += fmt.Sprintf("=== run script of %s\n%s", s.Name, s.Script)
 	}
-	fmt.Fprintf(&index, "others %v\nwarnings %v\n", r.Others, r.Warnings)
-	golden(t, "index", []byte(index.String()))
-}
-
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	file := filepath.Join("testdata/golden/slave1", name)
+	const file = "testdata/slave1.golden"
 	if *update {
-		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, got, 0o644); err != nil {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return
@@ -52,8 +41,8 @@ func golden(t *testing.T, name string, got []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s (-golden +got; go test -update rewrites it):\n%s", name, diff)
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-golden +got; go test -update rewrites it):\n%s", file, diff)
 	}
 }
 
@@ -85,7 +74,7 @@ func TestRenderSettings(t *testing.T) {
 		{Path: "/etc/c.d", Format: FormatFlags, Extra: []string{"node.attributes"}, Settings: map[string]string{"?bare": "{{ empty }}", "level": "1"}},
 	}}, map[string]string{"t": `{{ range .ZooKeeper.Servers }}server.{{ .ID }}={{ .Address }}:{{ $.ZooKeeper.PeerPort }}:{{ $.ZooKeeper.ElectionPort }}
 {{ end }}{{ xml "a<b" }} {{ shell "it's" }} {{ join .HDFS.DataDirs "," }} {{ default 7 "" }} {{ lower "AB" }} {{ has .Services "x" }}`})
-	r, err := Render(img, inv, Target{Node: "slave1", Role: "slave", Machine: testMachine})
+	r, err := Render(img, inv, slave())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +104,7 @@ func TestRenderServices(t *testing.T) {
 	}}
 	inv := testInventory(t)
 	inv.Heap = map[string]int{"b": 3000}
-	r, err := Render(one(c, nil), inv, Target{Node: "slave1", Role: "slave", Machine: testMachine})
+	r, err := Render(one(c, nil), inv, slave())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +119,7 @@ func TestRenderServices(t *testing.T) {
 		t.Error(diff)
 	}
 	inv.Heap["a"] = 2000
-	r, err = Render(one(c, nil), inv, Target{Node: "slave1", Role: "slave", Machine: testMachine})
+	r, err = Render(one(c, nil), inv, slave())
 	if err != nil || len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0], "5256 MiB, more than its 4096") {
 		t.Errorf("warnings %q, error %v", r.Warnings, err)
 	}
@@ -164,7 +153,7 @@ func TestRenderRefuses(t *testing.T) {
 		{"endless template", file(File{Path: "/a", Format: FormatEnv, Settings: map[string]string{"A": `{{ range $i := 9999999 }}{{ "xxxxxxxx" }}{{ end }}`}}), "gives more than"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := Render(one(c.c, nil), testInventory(t), Target{Node: "slave1", Role: "slave", Machine: testMachine})
+			_, err := Render(one(c.c, nil), testInventory(t), slave())
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %v, want %q", err, c.want)
 			}
@@ -180,7 +169,7 @@ func TestRenderRefuses(t *testing.T) {
 
 func TestConfigDigestCoversWhatAServiceReads(t *testing.T) {
 	digests := func(inv *cluster.Inventory) map[string]string {
-		r, err := Render(testImage(t), inv, Target{Node: "slave1", Role: "slave", Machine: testMachine})
+		r, err := Render(testImage(t), inv, slave())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -57,7 +57,11 @@ func (s *Stack) StandinInputs(name string) []Input {
 // RoleInputs are what the package forge-role-NAME is made of.
 func (s *Stack) RoleInputs(name string) []Input {
 	r := s.Roles[name]
-	return s.inputs(r.Path, *r, packageFiles(r.Dir, r.Package), r.Overlay)
+	inputs := s.inputs(r.Path, *r, packageFiles(r.Dir, r.Package), r.Overlay)
+	if s.InitSystem != "" { // it is in the role's manifest
+		inputs = append(inputs, Input{Name: s.Path + " init_system", SHA256: canonical(s.InitSystem)})
+	}
+	return inputs
 }
 
 // OverlayInputs are the files of an overlay, and what its overlay.yaml says

@@ -2,10 +2,11 @@ package node
 
 import "fmt"
 
-// secrets is the template function secret of one renderer. A secret may stand in
-// a file's content alone: whatever else is rendered is shown, in status, in the
-// list of processes or in a path.
-type secrets struct {
+// secretValues is the template function secret of one renderer. A secret may
+// stand in a file's content alone: whatever else is rendered is shown, in status,
+// in the list of processes or in a path.
+type secretValues struct {
+	img    *Image                            // that declares them
 	get    func(name string) (string, error) // nil: all are hidden
 	inside bool                              // a file's content is rendered
 	hidden bool                              // for showing
@@ -13,18 +14,21 @@ type secrets struct {
 }
 
 // within renders a file's content, and tells whether it holds a secret.
-func (s *secrets) within(hidden bool, render func() error) (bool, error) {
+func (s *secretValues) within(hidden bool, render func() error) (bool, error) {
 	s.inside, s.hidden, s.used = true, hidden, false
 	defer func() { s.inside, s.hidden = false, false }()
 	err := render()
 	return s.used, err
 }
 
-func (s *secrets) value(name string) (string, error) {
+func (s *secretValues) value(name string) (string, error) {
 	if !s.inside {
 		return "", fmt.Errorf("secret %q: a secret may only stand in the content of a file, not in paths, conditions, commands or scripts, which anybody may see", name)
 	}
 	if err := CheckSecretName(name); err != nil {
+		return "", err
+	}
+	if _, err := s.img.secret(name); err != nil {
 		return "", err
 	}
 	s.used = true
@@ -34,7 +38,7 @@ func (s *secrets) value(name string) (string, error) {
 	return s.get(name)
 }
 
-// hiddenSecret is what stands in a secret's place.
+// hiddenSecret is what stands for a secret wherever it is shown.
 func hiddenSecret(name string) string { return "<secret " + name + ">" }
 
 // Shown is the file's content as it may be printed: a secret is "<secret NAME>".
