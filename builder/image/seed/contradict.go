@@ -1,6 +1,7 @@
 package seed
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"path"
@@ -120,7 +121,7 @@ func checkMountEntries(value any, spec Spec) error {
 		}
 		for _, m := range spec.Mounts {
 			if at := path.Clean(fmt.Sprint(entry[1])); at == path.Clean(m.Path) {
-				return fmt.Errorf("entry %d mounts %v on %s, where the inventory mounts %s", i+1, entry[0], at, or(m.Source, m.Device))
+				return fmt.Errorf("entry %d mounts %v on %s, where the inventory mounts %s", i+1, entry[0], at, cmp.Or(m.Source, m.Device))
 			}
 		}
 	}
@@ -161,11 +162,4 @@ func checkDevice(device string, spec Spec) error {
 		}
 	}
 	return nil
-}
-
-func or(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }

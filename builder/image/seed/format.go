@@ -26,8 +26,10 @@ func Formats() []Format { return []Format{NoCloudISO, UserDataFile, OpenStack, E
 // Suffix is what the names of files of the format end with.
 func (f Format) Suffix() string {
 	switch f {
-	case UserDataFile, EC2:
+	case UserDataFile:
 		return ".user-data"
+	case EC2:
+		return ".ec2.user-data"
 	case OpenStack:
 		return ".config-drive.iso"
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
 	"mime/multipart"
 	"net/textproto"
 	"path"
@@ -46,6 +47,29 @@ func (p Part) mimeType() string {
 		}
 	}
 	return ""
+}
+
+// heeded are the keys that the modules of cloud-init read which forge's images run
+// (overlays/boot, cloud.cfg.d/90-forge.cfg), and those of cloud-init itself.
+var heeded = []string{
+	"allow_public_ssh_keys", "authkey_hash", "bootcmd", "chpasswd", "disable_root", "disable_root_opts", "final_message", "fqdn", "groups",
+	"hostname", "manage_etc_hosts", "mount_default_fields", "mounts", "no_ssh_fingerprints", "output", "password",
+	"prefer_fqdn_over_hostname", "preserve_hostname", "random_seed", "runcmd", "ssh_authorized_keys", "ssh_deletekeys",
+	"ssh_genkeytypes", "ssh_keys", "ssh_publish_hostkeys", "ssh_pwauth",
+	"ssh_quiet_keygen", "swap", "user", "users", "write_files",
+}
+
+// Ignored returns the keys of a cloud-config that forge's images do nothing
+// for, sorted; nil for other user-data.
+func (p Part) Ignored() []string {
+	var config map[string]any
+	if p.mimeType() != "text/cloud-config" || yaml.Unmarshal(p.Content, &config) != nil {
+		return nil
+	}
+	for _, key := range heeded {
+		delete(config, key)
+	}
+	return slices.Sorted(maps.Keys(config))
 }
 
 // userDataOf takes a validated spec: forge's cloud-config, and where there are
@@ -122,8 +146,8 @@ func checkParts(spec Spec) error {
 }
 
 func (p Part) check(spec Spec) error {
-	if len(p.Content) > maxPart {
-		return fmt.Errorf("%d bytes are more than %d; let a script fetch what is large", len(p.Content), maxPart)
+	if len(p.Content) > MaxPart {
+		return fmt.Errorf("%d bytes are more than %d; let a script fetch what is large", len(p.Content), MaxPart)
 	}
 	if !utf8.Valid(p.Content) || bytes.IndexByte(p.Content, 0) >= 0 {
 		return errors.New("not a text in UTF-8; give one file of plain text for each part, not an archive of them")

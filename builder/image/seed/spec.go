@@ -9,14 +9,15 @@ import (
 const (
 	// MaxInventory is the largest inventory a seed carries, in bytes.
 	MaxInventory = 1 << 20
-	maxName      = 63 // RFC 1035, section 2.3.4: one label
-	maxKeys      = 64
-	maxKeyLine   = 16 << 10
-	maxDNS       = 8
-	maxParts     = 16
-	maxPart      = 256 << 10
-	maxMounts    = 64
-	maxSecrets   = 64
+	// MaxPart is the largest user-data of the operator's own, in bytes, of one file.
+	MaxPart    = 256 << 10
+	maxName    = 63 // RFC 1035, section 2.3.4: one label
+	maxKeys    = 64
+	maxKeyLine = 16 << 10
+	maxDNS     = 8
+	maxParts   = 16
+	maxMounts  = 64
+	maxSecrets = 64
 )
 
 // Spec describes the seed of one node.
