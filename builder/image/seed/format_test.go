@@ -141,6 +141,8 @@ func TestPartRefusals(t *testing.T) {
 		{"#!/bin/sh\x00", "not a text in UTF-8"},
 		{"#cloud-config\n\xff", "not a text in UTF-8"},
 		{"#!/bin/sh\n" + strings.Repeat("#", 256<<10), "bytes are more than 262144"},
+		{"#cloud-config\n#" + strings.Repeat("#", 64<<10), "bytes are more than the 65536 of a cloud-config"},
+		{"#cloud-config\na: [\n# password: hunter2\n", "not YAML: [2:4] "},
 		{"#cloud-config\n- x\n", "not a mapping of cloud-config's keys"},
 		{"#cloud-config\na: [\n", "not YAML"},
 		{"#cloud-config\na: 1\na: 2\n", "not"},
@@ -167,7 +169,7 @@ func TestPartRefusals(t *testing.T) {
 		spec.Mounts = mounts
 		spec.Parts = []seed.Part{{Name: "site.yaml", Content: []byte(c.content)}}
 		_, err := seed.Files(spec)
-		if err == nil || !strings.Contains(err.Error(), `seed of node "slave1": Parts: site.yaml: `) || !strings.Contains(err.Error(), c.want) {
+		if err == nil || !strings.Contains(err.Error(), `seed of node "slave1": Parts: site.yaml: `) || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%.60q: error %v; want %q", c.content, err, c.want)
 		}
 	}

@@ -163,9 +163,12 @@ func (p Part) check(spec Spec) error {
 
 // checkCloudConfig refuses what YAML reads in two ways, and what contradicts forge.
 func checkCloudConfig(content []byte, spec Spec) error {
+	if len(content) > maxCloudConfig {
+		return fmt.Errorf("%d bytes are more than the %d of a cloud-config; let a script fetch what is large", len(content), maxCloudConfig)
+	}
 	file, err := parser.ParseBytes(content, 0)
 	if err != nil {
-		return fmt.Errorf("not YAML: %w", err)
+		return fmt.Errorf("not YAML: %s", oneLine(err))
 	}
 	if len(file.Docs) != 1 {
 		return fmt.Errorf("%d YAML documents; cloud-init reads one", len(file.Docs))
@@ -177,10 +180,13 @@ func checkCloudConfig(content []byte, spec Spec) error {
 	}
 	var config map[string]any
 	if err := yaml.Unmarshal(content, &config); err != nil {
-		return fmt.Errorf("not a mapping of cloud-config's keys: %w", err)
+		return fmt.Errorf("not a mapping of cloud-config's keys: %s", oneLine(err))
 	}
 	return contradiction(config, spec)
 }
+
+// oneLine is a YAML error without the lines of the file, which may be long and hold passwords.
+func oneLine(err error) string { return yaml.FormatError(err, false, false) }
 
 // unsupported finds the first node of a kind that could grow without bound or run code.
 type unsupported struct{ node ast.Node }

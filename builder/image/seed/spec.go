@@ -16,8 +16,10 @@ const (
 	maxKeyLine = 16 << 10
 	maxDNS     = 8
 	maxParts   = 16
-	maxMounts  = 64
-	maxSecrets = 64
+	// maxCloudConfig bounds the parser, which takes a few seconds for the worst of that size.
+	maxCloudConfig = 64 << 10
+	maxMounts      = 64
+	maxSecrets     = 64
 )
 
 // Spec describes the seed of one node.
