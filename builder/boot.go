@@ -156,6 +156,7 @@ func (b *Builder) bootSeed(role string, opt SeedOptions) (*Seed, error) {
 		}
 		opt.Node = of[0].Name
 	}
+	opt.Declared, opt.SecretsDir = secretsOf(b.stack), filepath.Join(SeedsDir(b.opt.Out), secretsDir)
 	s, err := NewSeed(opt)
 	if err == nil && s.Node.Role != role && role != recipe.Golden {
 		err = fmt.Errorf("node %s has the role %s in %s, not %s; boot it with --role %s", s.Node.Name, s.Node.Role, opt.Inventory, role, s.Node.Role)

@@ -33,6 +33,10 @@ func LoadStackSecrets(checkout, stack string) (StackSecrets, error) {
 	if err != nil {
 		return nil, err
 	}
+	return secretsOf(s), nil
+}
+
+func secretsOf(s *recipe.Stack) StackSecrets {
 	declared := StackSecrets{}
 	for name, r := range s.Roles {
 		declared[name] = []node.Secret{}
@@ -40,7 +44,7 @@ func LoadStackSecrets(checkout, stack string) (StackSecrets, error) {
 			declared[name] = append(declared[name], s.Components[c].Secrets...)
 		}
 	}
-	return declared, nil
+	return declared
 }
 
 // names of all secrets, sorted.
@@ -159,7 +163,10 @@ func keptSecret(dir, name, given string) (string, error) {
 // keepSecret makes a file, mode 0600, unless somebody was faster.
 func keepSecret(file, value string) error {
 	dir := filepath.Dir(file)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	f, err := os.CreateTemp(dir, ".new-") // mode 0600

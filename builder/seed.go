@@ -19,8 +19,12 @@ import (
 
 const (
 	exampleInventory = "cluster.example.yaml" // in the checkout
+	secretsDir       = "secrets"              // in SeedsDir
 	maxKeyFile       = 1 << 20
 )
+
+// SeedsDir is the folder of seeds in a folder for results. Below it, secrets/ keeps what nodes share.
+func SeedsDir(out string) string { return filepath.Join(out, "seeds") }
 
 // SeedOptions say whose seed is made, and from what.
 type SeedOptions struct {

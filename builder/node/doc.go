@@ -25,6 +25,7 @@
 //	/usr/share/forge/templates/COMPONENT/   template files
 //	/etc/forge/cluster.yaml                 the inventory
 //	/etc/forge/node.yaml                    who this is, if user-data says it
+//	/etc/forge/secrets/NAME                 secrets, from the seed or made here
 //	/var/lib/forge/state.json               what was done once
 //	/run/forge/                             this boot: outcome, lock, runit services
 //

@@ -71,6 +71,8 @@ func seedFlags(cmd *cobra.Command, opt *builder.SeedOptions) {
 
 func (f *seedFlagValues) run(cmd *cobra.Command, v *viper.Viper) error {
 	switch {
+	case cmd.Flags().Changed("role"):
+		return usageError{errors.New("--role is for builds; the inventory says a node's role: give --node NAME, or --all")}
 	case f.Node == "" && !f.all:
 		return usageError{errors.New("seed needs --node NAME, a node of the inventory, or --all")}
 	case f.Node != "" && f.all:
@@ -81,12 +83,13 @@ func (f *seedFlagValues) run(cmd *cobra.Command, v *viper.Viper) error {
 	for _, c := range []struct {
 		flag, value string
 		words       []string
-	}{{"--format", f.Format, builder.SeedFormats()}, {"--identity-in", f.Identity, builder.SeedIdentities()}} {
+	}{{"--format", f.Format, builder.SeedFormats()}, {"--identity-in", f.Identity, builder.SeedIdentities()},
+		{"--output", v.GetString("output"), []string{"text", "json"}}} {
 		if !slices.Contains(c.words, c.value) {
 			return usageError{fmt.Errorf("%s %s: want one of %s", c.flag, c.value, strings.Join(c.words, ", "))}
 		}
 	}
-	dir := filepath.Join(v.GetString("out"), "seeds")
+	dir := builder.SeedsDir(v.GetString("out"))
 	f.Stdin, f.SecretsDir = cmd.InOrStdin(), filepath.Join(dir, "secrets")
 	var err error
 	if f.Declared, err = builder.LoadStackSecrets(v.GetString("checkout"), v.GetString("stack")); err != nil {
@@ -153,7 +156,7 @@ func (f *seedFlagValues) report(w io.Writer, form string, seeds []*builder.Seed,
 	for _, r := range results {
 		secrets := ""
 		if len(r.Secrets) > 0 {
-			secrets = ", with the secrets " + strings.Join(r.Secrets, ", ")
+			secrets = "; secrets: " + strings.Join(r.Secrets, ", ")
 		}
 		fmt.Fprintf(w, "%s: node %s (%s), role %s of cluster %s%s\n", r.Seed, r.Node, r.Address, r.Role, r.Cluster, secrets)
 	}

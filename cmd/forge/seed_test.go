@@ -73,10 +73,12 @@ func TestSeedUsage(t *testing.T) {
 		usage      bool
 	}{
 		{"", "seed needs --node NAME, a node of the inventory, or --all", true},
+		{"--role slave", "--role is for builds; the inventory says a node's role: give --node NAME, or --all", true},
 		{"--node slave1 --all", "--node and --all exclude each other", true},
 		{"--all --to x.iso", "--to names one file; with --all use --out", true},
 		{"--node slave1 --format floppy", "--format floppy: want one of nocloud-iso, user-data, openstack, ec2", true},
 		{"--node slave1 --identity-in metadata", "--identity-in metadata: want one of both, user-data, meta-data, none", true},
+		{"--node slave1 --output xml", "--output xml: want one of text, json", true},
 		{"--node slave1 --secret hunter2", "--secret wants NAME=FILE, or NAME=- for standard input", false},
 		{"--node slave1 --user-data /none.yaml", "user-data: stat /none.yaml: no such file or directory", false},
 		{"--node slave1 --user-data ../..", "user-data: ../.. is not a file of at most 262144 bytes", false},
@@ -87,5 +89,30 @@ func TestSeedUsage(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.want) || errors.As(err, &usage) != c.usage || out != "" {
 			t.Errorf("seed %s: %q, %v; want %q", c.args, out, err, c.want)
 		}
+	}
+}
+
+// The stack cdh5 shares a secret among its masters: made at the first run, the same at the next.
+func TestSeedSharedSecret(t *testing.T) {
+	dir := t.TempDir()
+	var first []byte
+	for range 2 {
+		out, err := seedCommandLine(t, dir, "--stack", "cdh5", "--node", "master2")
+		if err != nil || !strings.Contains(out, "role master of cluster lab; secrets: azkaban-database\n") {
+			t.Fatalf("%q, %v", out, err)
+		}
+		data, err := os.ReadFile(filepath.Join(dir, "seeds", "master2.iso"))
+		if err != nil || first != nil && string(first) != string(data) {
+			t.Errorf("another seed (%v)", err)
+		}
+		first = data
+	}
+	for path, mode := range map[string]os.FileMode{"seeds/secrets": os.ModeDir | 0o700, "seeds/secrets/azkaban-database": 0o600} {
+		if fi, err := os.Stat(filepath.Join(dir, path)); err != nil || fi.Mode() != mode {
+			t.Errorf("%s: %v, %v; want %v", path, fi, err, mode)
+		}
+	}
+	if out, err := seedCommandLine(t, dir, "--stack", "cdh5", "--node", "slave1"); err != nil || strings.Contains(out, "secrets") {
+		t.Errorf("%q, %v; want no secret for a slave", out, err)
 	}
 }
