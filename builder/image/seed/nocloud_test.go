@@ -174,11 +174,15 @@ func TestInstanceID(t *testing.T) {
 	}
 	seen := map[string]string{same: "unchanged"}
 	for name, change := range map[string]func(*seed.Spec){
-		"node":      func(s *seed.Spec) { s.Node = "slave2" },
-		"role":      func(s *seed.Spec) { s.Role = "master" },
-		"inventory": func(s *seed.Spec) { s.Inventory = []byte("cluster: other\n") },
-		"address":   func(s *seed.Spec) { s.Address = "10.0.0.12/24" },
-		"shell":     func(s *seed.Spec) { s.Shell = false },
+		"node":                     func(s *seed.Spec) { s.Node = "slave2" },
+		"role":                     func(s *seed.Spec) { s.Role = "master" },
+		"inventory":                func(s *seed.Spec) { s.Inventory = []byte("cluster: other\n") },
+		"address":                  func(s *seed.Spec) { s.Address = "10.0.0.12/24" },
+		"shell":                    func(s *seed.Spec) { s.Shell = false },
+		"secret":                   func(s *seed.Spec) { s.Secrets = map[string]string{"a": "x"} },
+		"part":                     func(s *seed.Spec) { s.Parts = []seed.Part{{Name: "a", Content: []byte("#!/bin/sh\n")}} },
+		"identity":                 func(s *seed.Spec) { s.Identity = seed.InMetaData },
+		"role, in meta-data alone": func(s *seed.Spec) { s.Identity, s.Role = seed.InMetaData, "master" },
 	} {
 		got := id(change)
 		if other, ok := seen[got]; ok {
