@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 
@@ -15,6 +16,8 @@ const (
 	nodePath         = "/etc/forge/node.yaml"
 	instanceDataPath = "/run/cloud-init/instance-data.json"
 	commandLinePath  = "/proc/cmdline"
+
+	commandLinePrefix = "forge."
 
 	maxNodeFile     = 1 << 16
 	maxInstanceData = 16 << 20
@@ -136,6 +139,13 @@ func (n *Node) claimCloudInit() (Claim, error) {
 
 func (d *instanceData) claim() (Claim, error) {
 	c := Claim{Source: "cloud-init's meta-data"}
+	for _, m := range []metaData{d.DS.MetaData, d.DS.EC2} {
+		for _, key := range slices.Sorted(maps.Keys(m.Forge)) {
+			if err := checkKey(c.Source+": forge", key); err != nil {
+				return c, err
+			}
+		}
+	}
 	for _, says := range []struct {
 		what string
 		to   *string
@@ -149,6 +159,15 @@ func (d *instanceData) claim() (Claim, error) {
 		}
 	}
 	return c, nil
+}
+
+// checkKey refuses what a place that is forge's own says beside node and role: it is one of them, misspelt.
+func checkKey(source, key string) error {
+	known := []string{"node", "role"}
+	if slices.Contains(known, key) {
+		return nil
+	}
+	return fmt.Errorf("%s: unknown key %q%s; known: node, role", source, key, cluster.DidYouMean(key, known))
 }
 
 // said are the maps of meta-data that may say who the machine is.
@@ -206,24 +225,26 @@ func (n *Node) claimKernel() (Claim, error) {
 // stand around a value or the whole word.
 func parseCommandLine(line string) (Claim, error) {
 	c := Claim{Source: "the kernel command line"}
-	for _, says := range []struct {
-		key string
-		to  *string
-	}{{"forge.node", &c.Node}, {"forge.role", &c.Role}} {
-		var values []string
-		for _, word := range strings.Fields(line) {
-			if v, ok := strings.CutPrefix(strings.Trim(word, `"`), says.key+"="); ok {
-				if v = strings.Trim(v, `"`); v != "" {
-					values = append(values, v)
-				}
-			}
+	values := map[string][]string{}
+	for _, word := range strings.Fields(line) {
+		key, value, _ := strings.Cut(strings.Trim(word, `"`), "=")
+		name, ours := strings.CutPrefix(key, commandLinePrefix)
+		if !ours {
+			continue
 		}
-		var err error
-		if *says.to, err = oneValue(c.Source, says.key, values); err != nil {
+		if err := checkKey(c.Source+": "+key, name); err != nil {
 			return c, err
 		}
+		if value = strings.Trim(value, `"`); value != "" {
+			values[name] = append(values[name], value)
+		}
 	}
-	return c, nil
+	var err error
+	if c.Node, err = oneValue(c.Source, commandLinePrefix+"node", values["node"]); err != nil {
+		return c, err
+	}
+	c.Role, err = oneValue(c.Source, commandLinePrefix+"role", values["role"])
+	return c, err
 }
 
 func (n *Node) claimEnvironment() (Claim, error) {
