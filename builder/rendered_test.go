@@ -309,7 +309,7 @@ func TestOnceInAPair(t *testing.T) {
 	for name, v := range views {
 		for _, s := range v.Services {
 			for _, once := range s.Once {
-				got[name] = append(got[name], s.Name+" "+once)
+				got[name] = append(got[name], s.Name+" "+once.Name)
 			}
 		}
 	}

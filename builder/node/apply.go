@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/netip"
 	"slices"
 	"time"
@@ -22,18 +21,11 @@ type Resolved struct {
 // Data is what the node's templates saw.
 func (r *Resolved) Data() Data { return r.Rendering.Data }
 
-// Resolve reads image, inventory and claims, and renders. It changes nothing: a secret that is not there
-// yet, or not for this user, is "<secret NAME>".
-func (n *Node) Resolve() (*Resolved, error) {
-	return n.resolve(func(_ *Image, name string) (string, error) {
-		value, err := n.ReadSecret(name)
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
-			return hiddenSecret(name), nil
-		}
-		return value, err
-	})
-}
+// Resolve reads image, inventory and claims, and renders, without secrets: each
+// stands as "<secret NAME>". It changes nothing.
+func (n *Node) Resolve() (*Resolved, error) { return n.resolve(nil) }
 
+// resolve is Resolve with the secrets that secret gives.
 func (n *Node) resolve(secret func(img *Image, name string) (string, error)) (*Resolved, error) {
 	img, err := LoadImage(n.Root)
 	if err != nil {
@@ -54,7 +46,11 @@ func (n *Node) resolve(secret func(img *Image, name string) (string, error)) (*R
 	if err != nil {
 		return nil, err
 	}
-	r, err := Render(img, inv, Target{Node: id.Node, Role: id.Role, Machine: n.Machine(), Container: n.Container})
+	target := Target{Node: id.Node, Role: id.Role, Machine: n.Machine(), Container: n.Container}
+	if secret != nil {
+		target.Secrets = func(name string) (string, error) { return secret(img, name) }
+	}
+	r, err := Render(img, inv, target)
 	if err != nil {
 		return nil, fmt.Errorf("render the configuration of node %s: %w", id.Node, err)
 	}

@@ -90,6 +90,7 @@
 //
 // Functions: `heap "SERVICE"` MiB of heap; `lines LIST` one a line; `join LIST
 // ","`; `has LIST S`; `default D S`; `lower S`; `xml S` and `shell S` escape;
+// `fail "WHY"` ends rendering: for what an inventory asks and the software can't;
 // `empty`, in settings, an empty value that is written; `staged LIST`, in the
 // run of a staged step, where it makes the directories LIST; `secret "NAME"`, in
 // the content of files, a secret of this node, and "<secret NAME>" wherever the

@@ -72,7 +72,7 @@ func New() *Node {
 	} else {
 		n.Container = true
 		if _, err := exec.LookPath("runsvdir"); err == nil {
-			n.Supervisor = &Runit{Dir: "/run/forge/runit", Exec: n.Exec}
+			n.Supervisor = &Runit{Dir: runitDir, Exec: n.Exec}
 		}
 	}
 	return n

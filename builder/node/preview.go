@@ -3,6 +3,7 @@ package node
 import (
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,8 +17,9 @@ type View struct {
 	Node     string        `json:"node"`
 	Address  string        `json:"address"`
 	Role     string        `json:"role"`
-	Files    []ViewFile    `json:"files"`    // sorted by path
-	Dirs     []ViewDir     `json:"dirs"`     // in the order of making
+	Files    []ViewFile    `json:"files"` // sorted by path
+	Dirs     []ViewDir     `json:"dirs"`  // in the order of making
+	Mounts   []ViewMount   `json:"mounts,omitempty"`
 	Services []ViewService `json:"services"` // in the order of starting
 	Disabled []string      `json:"disabled"` // services of the image that do not run here
 	Warnings []string      `json:"warnings"`
@@ -42,6 +44,15 @@ type ViewDir struct {
 	Group string `json:"group"`
 }
 
+// ViewMount is one file system of a [View].
+type ViewMount struct {
+	Path    string `json:"path"`
+	Device  string `json:"device,omitempty"` // of a data disk, which is formatted if it is blank
+	Label   string `json:"label,omitempty"`  // by which it is mounted
+	Source  string `json:"source,omitempty"` // of NFS
+	Options string `json:"options"`
+}
+
 // ViewService is one service of a [View].
 type ViewService struct {
 	Name      string         `json:"name"`
@@ -50,7 +61,16 @@ type ViewService struct {
 	HeapMiB   int            `json:"heap_mib,omitempty"`
 	Ports     map[string]int `json:"ports,omitempty"`
 	Needs     []string       `json:"needs,omitempty"`
-	Once      []string       `json:"once,omitempty"` // what is done once, before the first start
+	Once      []ViewOnce     `json:"once,omitempty"`
+}
+
+// ViewOnce is what is done once in the life of a node, before the first start of
+// a service.
+type ViewOnce struct {
+	Name      string   `json:"name"`
+	User      string   `json:"user"`
+	Argv      []string `json:"argv"`
+	Untouched []string `json:"untouched,omitempty"` // it is not done over data here
 }
 
 // View shows a rendering.
@@ -64,10 +84,13 @@ func (r *Rendering) View() View {
 	for _, d := range r.Dirs {
 		v.Dirs = append(v.Dirs, ViewDir{Path: d.Path, Mode: octal(d.Mode), Owner: d.Owner, Group: d.Group})
 	}
+	for _, m := range r.Data.Mounts {
+		v.Mounts = append(v.Mounts, ViewMount(m))
+	}
 	for _, s := range r.Services {
 		one := ViewService{Name: s.Name, Component: s.Component, User: s.User, HeapMiB: s.HeapMiB, Ports: s.PortOf, Needs: s.Needs}
 		for _, step := range s.Steps {
-			one.Once = append(one.Once, step.Name)
+			one.Once = append(one.Once, ViewOnce{step.Name, or(step.User, "root"), step.Argv, step.Paths})
 		}
 		v.Services = append(v.Services, one)
 	}
@@ -89,14 +112,22 @@ func (v View) String() string {
 	for _, d := range v.Dirs {
 		fmt.Fprintf(&b, "%s %s %s:%s\n", d.Path, d.Mode, d.Owner, d.Group)
 	}
-	b.WriteString("--- services, in the order of starting\n")
+	var mounts []string
+	for _, m := range v.Mounts {
+		from := m.Source
+		if m.Device != "" {
+			from = fmt.Sprintf("the file system %s, made on %s if that is blank", m.Label, m.Device)
+		}
+		mounts = append(mounts, fmt.Sprintf("%s: %s (%s)", m.Path, from, m.Options))
+	}
+	var services []string
 	for _, s := range v.Services {
-		b.WriteString(s.line() + "\n")
+		services = append(services, s.lines()...)
 	}
 	for _, list := range []struct {
 		title string
 		items []string
-	}{{"stays disabled", v.Disabled}, {"warnings", v.Warnings}} {
+	}{{"mounts", mounts}, {"services, in the order of starting", services}, {"stays disabled", v.Disabled}, {"warnings", v.Warnings}} {
 		if len(list.items) > 0 {
 			fmt.Fprintf(&b, "--- %s\n%s\n", list.title, strings.Join(list.items, "\n"))
 		}
@@ -104,7 +135,8 @@ func (v View) String() string {
 	return b.String()
 }
 
-func (s ViewService) line() string {
+// lines are the service in one, and one more for what is done once.
+func (s ViewService) lines() []string {
 	parts := []string{s.Name}
 	if s.User != "" {
 		parts[0] += " as " + s.User
@@ -113,29 +145,42 @@ func (s ViewService) line() string {
 		parts = append(parts, fmt.Sprintf("heap %d MiB", s.HeapMiB))
 	}
 	var ports []string
-	for name, number := range s.Ports {
-		ports = append(ports, fmt.Sprintf("%s %d", name, number))
+	for _, name := range slices.Sorted(maps.Keys(s.Ports)) {
+		ports = append(ports, fmt.Sprintf("%s %d", name, s.Ports[name]))
 	}
-	slices.Sort(ports)
 	for _, list := range []struct {
 		title string
 		items []string
-	}{{"ports", ports}, {"needs", s.Needs}, {"once", s.Once}} {
+	}{{"ports", ports}, {"needs", s.Needs}} {
 		if len(list.items) > 0 {
 			parts = append(parts, list.title+" "+strings.Join(list.items, ", "))
 		}
 	}
-	return strings.Join(parts, "; ")
+	lines := []string{strings.Join(parts, "; ")}
+	for _, o := range s.Once {
+		line := fmt.Sprintf("  once, before the first start: %s as %s", o.Name, o.User)
+		if len(o.Untouched) > 0 {
+			line += ", never over data in " + strings.Join(o.Untouched, ", ")
+		}
+		lines = append(lines, line)
+	}
+	return lines
 }
 
-// AllFiles are the rendering's files and those that every node has, /etc/hostname
-// and /etc/hosts, the latter as on a machine that had none; sorted by path.
+// AllFiles are the rendering's files, the run scripts of a container, and those
+// that every node has: /etc/hostname, and /etc/hosts as on a machine that had none.
+// They are sorted by path.
 func (r *Rendering) AllFiles() []RenderedFile {
 	every := RenderedFile{Mode: 0o644, Owner: "root", Group: "root"}
 	name, hosts := every, every
 	name.Path, name.Content = "/etc/hostname", []byte(r.Data.Node.Name+"\n")
 	hosts.Path, hosts.Content = "/etc/hosts", []byte(Hosts("", r.Data.Cluster.Nodes))
 	all := append(slices.Clone(r.Files), name, hosts)
+	for _, s := range r.Services {
+		if s.Script != "" {
+			all = append(all, RenderedFile{Path: (&Runit{Dir: runitDir}).script(s.Name), Content: []byte(s.Script), Mode: 0o755, Owner: "root", Group: "root"})
+		}
+	}
 	slices.SortStableFunc(all, func(a, b RenderedFile) int { return strings.Compare(a.Path, b.Path) })
 	return all
 }

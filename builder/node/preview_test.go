@@ -111,6 +111,7 @@ exec x {{ secret "db" }}`}}}, "only stand in the content of a file"},
 		{"on a command line", Component{Services: []Service{{Name: "x", Init: []Init{{Name: "i", Run: []string{"x", `{{ secret "db" }}`}}}}}}, "only stand in the content of a file"},
 		{"for everybody", value(`{{ secret "db" }}`, "0644"), "its mode 0644 lets everybody read or change it"},
 		{"by no name", value(`{{ secret "../db" }}`, ""), `"../db" is not the name of a secret`},
+		{"fixed", Component{Secrets: []Secret{{Name: "db"}}, Files: []File{{Path: "/etc/a", Format: FormatEnv, Fixed: []string{"/data"}, Settings: map[string]string{"P": `{{ secret "db" }}`}}}}, "it holds a secret and is fixed"},
 		{"undeclared", value(`{{ secret "dbs" }}`, ""), `no component of this image declares the secret "dbs"; did you mean "db"?`},
 		{"unknown", value(`{{ secret "web" }}`, ""), `no secret "web"`},
 	} {

@@ -38,6 +38,9 @@ func (r *renderer) file(c Component, f File) ([]RenderedFile, error) {
 		return nil, err
 	}
 	base := RenderedFile{Mode: mode, Owner: or(f.Owner, "root"), Group: or(f.Group, "root"), Flag: f.Format == FormatFlags, Restart: r.restarts(c, f)}
+	if holds && len(f.Fixed) > 0 {
+		return nil, fmt.Errorf("it holds a secret and is fixed, so its content would be recorded and told: put the secret into another file")
+	}
 	for _, text := range f.Fixed {
 		paths, err := r.paths(text)
 		if err != nil {

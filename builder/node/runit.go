@@ -14,6 +14,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// runitDir is where a container's Runit has its directories.
+const runitDir = "/run/forge/runit"
+
 // Runit is the Supervisor of a container. Dir holds two directories: sv/, with
 // a service directory per service, and service/, with a link for each that
 // should run; runsvdir watches the latter. Both are made anew at every start of
@@ -30,6 +33,8 @@ func (r *Runit) ServiceDir() string { return filepath.Join(r.Dir, "service") }
 
 func (r *Runit) sv(name string) string { return filepath.Join(r.Dir, "sv", name) }
 
+func (r *Runit) script(name string) string { return filepath.Join(r.sv(name), "run") }
+
 // Reload writes the run scripts.
 func (r *Runit) Reload(_ context.Context, services []RenderedService) error {
 	if err := mkdirs(r.ServiceDir()); err != nil {
@@ -39,7 +44,7 @@ func (r *Runit) Reload(_ context.Context, services []RenderedService) error {
 		if strings.TrimSpace(s.Script) == "" {
 			return fmt.Errorf("service %s has no runit script in its manifest, so it can't run in a container", s.Name)
 		}
-		run := owned{path: filepath.Join(r.sv(s.Name), "run"), content: []byte(s.Script), mode: 0o755, uid: os.Getuid(), gid: os.Getgid()}
+		run := owned{path: r.script(s.Name), content: []byte(s.Script), mode: 0o755, uid: os.Getuid(), gid: os.Getgid()}
 		if _, err := write(run); err != nil {
 			return err
 		}

@@ -37,6 +37,7 @@ func (r *renderer) parse(name, text string) (*template.Template, error) {
 		"staged":  staged,
 		"xml":     escapeXML,
 		"shell":   func(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" },
+		"fail":    func(why string) (string, error) { return "", refusal(why) },
 		"empty":   func() string { return emptyMark },
 	}).Parse(text)
 }
@@ -77,11 +78,21 @@ func (r *renderer) evaluate(name, text string) (string, error) {
 	return out.String(), nil
 }
 
-// explain makes the engine's message on a missing value one that says so.
+// refusal is what a template's fail says.
+type refusal string
+
+func (r refusal) Error() string { return string(r) }
+
+// explain makes the engine's message on a missing value one that says where to
+// look, and that on a refusal the refusal's own.
 func explain(err error) error {
+	var why refusal
 	var exec template.ExecError
-	if errors.As(err, &exec) {
-		return fmt.Errorf("%w (the package documentation of builder/node lists the data)", exec)
+	switch {
+	case errors.As(err, &why):
+		return why
+	case errors.As(err, &exec) && (strings.Contains(err.Error(), "can't evaluate field") || strings.Contains(err.Error(), "no entry for key")):
+		return fmt.Errorf("%w (the package documentation of builder/node lists the data)", err)
 	}
 	return err
 }

@@ -145,6 +145,7 @@ func TestRenderRefuses(t *testing.T) {
 		{"--all --output xml", "want text or json"},
 		{"--node slave1 --diff absent", "compare with a folder: open absent: no such file or directory"},
 		{"--node slave1 --inventory absent.yaml", "no inventory: absent.yaml does not exist"},
+		{"--node slave1 --inventory ../../builder/testdata/ha.yaml", "Hadoop 1.2.1 knows no pair of NameNodes: take hdfs.ha out of the inventory"},
 		{"--node slave1 --stack bokworm", `did you mean "bookworm"?`},
 	} {
 		if _, err := render(t, strings.Fields(c.args)...); err == nil || !strings.Contains(err.Error(), c.want) {
