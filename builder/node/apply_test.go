@@ -5,13 +5,11 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/mesos-forge/forge/builder/event"
@@ -182,49 +180,6 @@ func TestApplyWarns(t *testing.T) {
 			}
 		})
 	}
-}
-
-// A process that applies is killed at many points; then a plain run must leave
-// the same tree as an undisturbed one.
-func TestKilledApplyIsFinishedByTheNext(t *testing.T) {
-	needRoot(t)
-	if root := os.Getenv("FORGE_TEST_APPLY_ROOT"); root != "" {
-		applyForEver(t, root)
-	}
-	undisturbed := newMachine(t)
-	undisturbed.mustApply()
-	want := contentsOf(t, undisturbed)
-	for i := range 15 {
-		m := newMachine(t)
-		cmd := exec.Command(os.Args[0], "-test.run=^TestKilledApplyIsFinishedByTheNext$")
-		cmd.Env = append(os.Environ(), "FORGE_TEST_APPLY_ROOT="+m.Root)
-		ready, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := ready.Read(make([]byte, 1)); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(time.Duration(i) * 700 * time.Microsecond)
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		m.mustApply()
-		if diff := cmp.Diff(want, contentsOf(t, m)); diff != "" {
-			t.Fatalf("killed after %d steps of time (-want +got):\n%s", i, diff)
-		}
-	}
-}
-
-// applyForEver says that it begins, applies, and waits for its end.
-func applyForEver(t *testing.T, root string) {
-	m := newMachine(t)
-	m.Root = root
-	fmt.Print("!")
-	_, _ = m.Apply(t.Context(), event.Discard)
-	select {}
 }
 
 // contentsOf lists files with content, mode and owner, without what a run that
