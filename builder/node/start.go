@@ -88,7 +88,7 @@ func (st *starter) runServices(ctx context.Context) error {
 			st.log("%v", err)
 		}
 		if err := ctx.Err(); err != nil {
-			return errors.Join(append(problems, err)...)
+			return errors.Join(append(problems, fmt.Errorf("ended before its work was done: %w", err))...)
 		}
 	}
 	for name := range st.s.Started {
@@ -114,40 +114,44 @@ func (st *starter) bringUp(ctx context.Context, svc RenderedService, now Process
 	if err := st.initialise(ctx, st.s, svc, &st.r.Rendering.Data.Derived, st.acc); err != nil {
 		return err
 	}
-	if err := st.start(ctx, svc, now, st.s.Started[svc.Name]); err != nil {
+	old, err := st.start(ctx, svc, now, st.s.Started[svc.Name])
+	if err != nil {
 		return fmt.Errorf("start %s: %w", svc.Name, err)
 	}
 	st.s.Started[svc.Name] = svc.Config
 	if err := st.saveState(st.s); err != nil {
 		return err
 	}
-	return st.awaitHealth(ctx, svc)
+	return st.awaitHealth(ctx, svc, old)
 }
 
-func (st *starter) start(ctx context.Context, svc RenderedService, now Process, started string) error {
+// start starts or restarts a service, or leaves it alone. It returns the
+// process that a restart replaces.
+func (st *starter) start(ctx context.Context, svc RenderedService, now Process, started string) (old int, err error) {
 	if now.Activity == Missing && st.Container {
 		now.Activity = Stopped // runit knows what was started once
 	}
 	switch now.Activity {
 	case Missing:
-		return fmt.Errorf("its unit does not exist: is the package of component %s installed whole?", svc.Component)
+		return 0, fmt.Errorf("its unit does not exist: is the package of component %s installed whole?", svc.Component)
 	case Running, Starting:
 		if started == svc.Config {
-			return nil
+			return 0, nil
 		}
 		st.log("restart %s: its configuration changed", svc.Name)
 		st.changes("restart " + svc.Name)
-		return st.Supervisor.Restart(ctx, svc.Name)
+		return now.PID, st.Supervisor.Restart(ctx, svc.Name)
 	default:
 		st.log("start %s", svc.Name)
 		st.changes("start " + svc.Name)
-		return st.Supervisor.Start(ctx, []string{svc.Name})
+		return 0, st.Supervisor.Start(ctx, []string{svc.Name})
 	}
 }
 
 // awaitHealth waits until a service listens on its ports and passes its checks.
-// While its peers are silent it can't, so nothing is waited for.
-func (st *starter) awaitHealth(ctx context.Context, svc RenderedService) error {
+// While its peers are silent it can't, so nothing is waited for. The old process
+// of a service that restarts says nothing.
+func (st *starter) awaitHealth(ctx context.Context, svc RenderedService, old int) error {
 	begin := st.Now()
 	limit := time.Duration(svc.StartSeconds) * time.Second
 	if limit == 0 {
@@ -155,7 +159,7 @@ func (st *starter) awaitHealth(ctx context.Context, svc RenderedService) error {
 	}
 	end := begin.Add(min(limit, max(0, st.until.Sub(begin))))
 	for {
-		why, final, err := st.unhealthy(ctx, svc)
+		why, final, err := st.unhealthy(ctx, svc, old)
 		if err != nil || why == "" {
 			return err
 		}
@@ -187,7 +191,7 @@ func (st *starter) silentNow(ctx context.Context, svc RenderedService) []string 
 }
 
 // unhealthy says why a service is not up, or ""; final: waiting is no use.
-func (st *starter) unhealthy(ctx context.Context, svc RenderedService) (why string, final bool, err error) {
+func (st *starter) unhealthy(ctx context.Context, svc RenderedService, old int) (why string, final bool, err error) {
 	states, err := st.Supervisor.States(ctx, []string{svc.Name})
 	if err != nil {
 		return "", false, err
@@ -195,6 +199,9 @@ func (st *starter) unhealthy(ctx context.Context, svc RenderedService) (why stri
 	p := states[svc.Name]
 	if p.Activity != Running {
 		return "it is " + string(p.Activity), p.Activity == Failed || p.Activity == Missing, nil
+	}
+	if p.PID == old && old != 0 {
+		return "its old process has not ended", false, nil
 	}
 	listeners, err := st.Listeners()
 	if err != nil {
