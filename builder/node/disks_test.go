@@ -173,6 +173,14 @@ func TestDisksAreRefused(t *testing.T) {
 		{"in use", func(m *disks) {
 			m.OpenDisk = func(path string) (*Disk, error) { return nil, errors.New("it is in use") }
 		}, "mount /data/1: it is in use"},
+		{"no medium", func(m *disks) {
+			open := m.OpenDisk
+			m.OpenDisk = func(path string) (*Disk, error) {
+				d, err := open(path)
+				d.Size = 0
+				return d, err
+			}
+		}, "mount /data/1: /dev/vdb has 0 bytes, too few for a file system"},
 		{"another one is mounted", func(m *disks) {
 			m.write("/proc/self/mountinfo", "30 22 8:1 / /data/1 rw - xfs /dev/sda1 rw\n")
 		}, "mount /data/1: /dev/sda1 (xfs) is mounted there, which does not carry the label data-1"},
