@@ -159,18 +159,20 @@ func (st *starter) awaitHealth(ctx context.Context, svc RenderedService, old int
 	}
 	end := begin.Add(min(limit, max(0, st.until.Sub(begin))))
 	for {
+		if st.waitsForPeers(ctx, svc, false) { // asked first: the supervisor takes a second on a slow machine
+			return nil
+		}
 		why, final, err := st.unhealthy(ctx, svc, old)
 		if err != nil || why == "" {
 			return err
 		}
-		if silent := st.silentNow(ctx, svc); len(silent) > 0 {
-			st.log("%s waits for %s", svc.Name, strings.Join(silent, ", "))
-			return nil
-		}
-		if now := st.Now(); final || !now.Before(end) {
-			late := NotUp{Name: svc.Name, Seconds: int(now.Sub(begin).Seconds()), Why: why}
-			st.notUp = append(st.notUp, late)
-			st.log("%s", late)
+		now := st.Now()
+		if final || !now.Before(end) {
+			if !st.waitsForPeers(ctx, svc, true) { // they may have gone since
+				late := NotUp{Name: svc.Name, Seconds: int(now.Sub(begin).Seconds()), Why: why}
+				st.notUp = append(st.notUp, late)
+				st.log("%s", late)
+			}
 			return nil
 		}
 		if err := st.Sleep(ctx, time.Second); err != nil {
@@ -179,15 +181,19 @@ func (st *starter) awaitHealth(ctx context.Context, svc RenderedService, old int
 	}
 }
 
-// silentNow are the peers that a service waits for. Those that were silent when
-// this run began are not asked again, as each silence takes seconds, unless they
-// have an end on this node: that may have been started since.
-func (st *starter) silentNow(ctx context.Context, svc RenderedService) []string {
+// waitsForPeers tells whether peers of a service are silent, and says which. As
+// each silence takes seconds, they are only asked again if that is wanted, or if
+// one that was silent has an end on this node: that may have been started since.
+func (st *starter) waitsForPeers(ctx context.Context, svc RenderedService, again bool) bool {
 	d := &st.r.Rendering.Data.Derived
-	if len(st.waits[svc.Name]) > 0 && hasEndHere(d, svc) {
+	if again || len(st.waits[svc.Name]) > 0 && hasEndHere(d, svc) {
 		st.waits[svc.Name] = st.silentPeers(ctx, d, []RenderedService{svc})[svc.Name]
 	}
-	return st.waits[svc.Name]
+	silent := st.waits[svc.Name]
+	if len(silent) > 0 {
+		st.log("%s waits for %s", svc.Name, strings.Join(silent, ", "))
+	}
+	return len(silent) > 0
 }
 
 // unhealthy says why a service is not up, or ""; final: waiting is no use.

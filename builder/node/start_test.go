@@ -117,6 +117,15 @@ func TestTheLimitOfAStart(t *testing.T) {
 			m.replace("/usr/share/forge/components/hdfs.json", "FSDatasetState", "Registered")
 			m.sup.looked = func() { m.write("/proc/net/tcp", "\n"); m.listens(50010, 50020, 50075, 50060, 5051) }
 		}, 90 * time.Second, "hadoop-hdfs-datanode was not up 90 s after its start: registered: GET http://10.162.2.94:50075/jmx: the answer"},
+		{"its peer goes", func(m *machine) {
+			answers := m.Dial
+			m.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+				if strings.HasSuffix(address, ":9000") && m.late > soon {
+					return nil, errors.New("no route to host")
+				}
+				return answers(ctx, network, address)
+			}
+		}, 90 * time.Second, ""},
 		{"its peer is silent", func(m *machine) {
 			answers := m.Dial
 			m.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
