@@ -54,6 +54,7 @@ type starter struct {
 	sink   event.Sink
 	absent []absentMount
 	waits  map[string][]string // by service, silent peers when first asked
+	down   map[int]bool        // ports of services that did not come up in this run
 	until  time.Time           // the end of all waiting
 	notUp  []NotUp
 }
@@ -79,7 +80,7 @@ func (st *starter) runServices(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	st.waits = n.silentPeers(ctx, &rendering.Data.Derived, rendering.Services)
+	st.waits = n.silentPeers(ctx, &rendering.Data.Derived, rendering.Services, nil)
 	st.until = n.Now().Add(allStarts)
 	var problems []error
 	for _, svc := range rendering.Services {
@@ -122,7 +123,11 @@ func (st *starter) bringUp(ctx context.Context, svc RenderedService, now Process
 	if err := st.saveState(st.s); err != nil {
 		return err
 	}
-	return st.awaitHealth(ctx, svc, old)
+	up, err := st.awaitHealth(ctx, svc, old)
+	for _, port := range svc.PortOf {
+		st.down[port] = !up
+	}
+	return err
 }
 
 // start starts or restarts a service, or leaves it alone. It returns the
@@ -151,7 +156,7 @@ func (st *starter) start(ctx context.Context, svc RenderedService, now Process, 
 // awaitHealth waits until a service listens on its ports and passes its checks.
 // While its peers are silent it can't, so nothing is waited for. The old process
 // of a service that restarts says nothing.
-func (st *starter) awaitHealth(ctx context.Context, svc RenderedService, old int) error {
+func (st *starter) awaitHealth(ctx context.Context, svc RenderedService, old int) (up bool, err error) {
 	begin := st.Now()
 	limit := time.Duration(svc.StartSeconds) * time.Second
 	if limit == 0 {
@@ -160,11 +165,11 @@ func (st *starter) awaitHealth(ctx context.Context, svc RenderedService, old int
 	end := begin.Add(min(limit, max(0, st.until.Sub(begin))))
 	for {
 		if st.waitsForPeers(ctx, svc, false) { // asked first: the supervisor takes a second on a slow machine
-			return nil
+			return false, nil
 		}
 		why, final, err := st.unhealthy(ctx, svc, old)
 		if err != nil || why == "" {
-			return err
+			return err == nil, err
 		}
 		now := st.Now()
 		if final || !now.Before(end) {
@@ -173,10 +178,10 @@ func (st *starter) awaitHealth(ctx context.Context, svc RenderedService, old int
 				st.notUp = append(st.notUp, late)
 				st.log("%s", late)
 			}
-			return nil
+			return false, nil
 		}
 		if err := st.Sleep(ctx, time.Second); err != nil {
-			return err
+			return false, err
 		}
 	}
 }
@@ -187,7 +192,7 @@ func (st *starter) awaitHealth(ctx context.Context, svc RenderedService, old int
 func (st *starter) waitsForPeers(ctx context.Context, svc RenderedService, again bool) bool {
 	d := &st.r.Rendering.Data.Derived
 	if again || len(st.waits[svc.Name]) > 0 && hasEndHere(d, svc) {
-		st.waits[svc.Name] = st.silentPeers(ctx, d, []RenderedService{svc})[svc.Name]
+		st.waits[svc.Name] = st.silentPeers(ctx, d, []RenderedService{svc}, st.down)[svc.Name]
 	}
 	silent := st.waits[svc.Name]
 	if len(silent) > 0 {

@@ -164,11 +164,11 @@ func TestAServerAloneNeedsNobody(t *testing.T) {
 	d.Node = d.ZooKeeper.Nodes[0]
 	zk := RenderedService{Service: Service{Name: "zookeeper", Needs: []string{"zookeeper-peer"}}}
 	want := []string{"zookeeper-peer 10.162.2.92:3888", "zookeeper-peer 10.162.2.93:3888"}
-	if diff := cmp.Diff(want, m.silentPeers(t.Context(), &d, []RenderedService{zk})["zookeeper"]); diff != "" {
+	if diff := cmp.Diff(want, m.silentPeers(t.Context(), &d, []RenderedService{zk}, nil)["zookeeper"]); diff != "" {
 		t.Errorf("of three (-want +got):\n%s", diff)
 	}
 	d.ZooKeeper.Nodes = d.ZooKeeper.Nodes[:1]
-	if got := m.silentPeers(t.Context(), &d, []RenderedService{zk})["zookeeper"]; len(got) > 0 {
+	if got := m.silentPeers(t.Context(), &d, []RenderedService{zk}, nil)["zookeeper"]; len(got) > 0 {
 		t.Errorf("alone it waits for %q", got)
 	}
 }
@@ -249,5 +249,31 @@ func TestACheckWithAQuery(t *testing.T) {
 	}
 	if got := r.Rendering.Services[0].Health[1].Path; got != "/jmx?qry=Hadoop:service=DataNode,name=FSDatasetState*&of=slave1" {
 		t.Errorf("path %q", got)
+	}
+}
+
+// A port that answers is no peer while its service is known to be down.
+func TestAListeningPeerThatIsDown(t *testing.T) {
+	m, _ := answering(t, nil)
+	r, err := m.Resolve()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := r.Data().Derived
+	d.Node = d.ZooKeeper.Nodes[1]
+	answers := m.Dial
+	m.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		if !strings.HasPrefix(address, d.Node.Address) {
+			return nil, errors.New("no route to host")
+		}
+		return answers(ctx, network, address)
+	}
+	needy := []RenderedService{{Service: Service{Name: "mesos-master", Needs: []string{"zookeeper"}}}}
+	if got := m.silentPeers(t.Context(), &d, needy, nil)["mesos-master"]; len(got) > 0 {
+		t.Errorf("silent: %q", got)
+	}
+	want := []string{"zookeeper 10.162.2.91:2181", "zookeeper 10.162.2.92:2181", "zookeeper 10.162.2.93:2181"}
+	if diff := cmp.Diff(want, m.silentPeers(t.Context(), &d, needy, map[int]bool{2181: true})["mesos-master"]); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -158,7 +158,7 @@ func (n *Node) look(ctx context.Context, r *Resolved, s *Status) error {
 		return err
 	}
 	d := r.Data()
-	waits := n.silentPeers(ctx, &d.Derived, r.Rendering.Services)
+	waits := n.silentPeers(ctx, &d.Derived, r.Rendering.Services, nil)
 	for _, svc := range r.Rendering.Services {
 		one := n.serviceStatus(ctx, r, svc, states[svc.Name], listeners, acc)
 		one.Waits = append(one.Waits, waits[svc.Name]...)
