@@ -113,7 +113,7 @@ func (n *Node) apply(ctx context.Context, sink event.Sink, end *outcome) (*Resol
 	if err != nil {
 		return r, err
 	}
-	absent, problem := n.prepareMounts(ctx, r.Rendering.Data.Mounts, s)
+	absent, problem := n.prepareMounts(ctx, &r.Rendering.Data.Derived, s)
 	if err := n.configure(r, s, acc, absent, end); err != nil {
 		return r, errors.Join(problem, err)
 	}
