@@ -72,9 +72,12 @@ func (m *mortal) reboot() {
 
 // diskSupervisor keeps one file for each service that runs, with the number of its starts.
 type diskSupervisor struct {
-	dir  string
-	told steps
+	dir   string
+	told  steps
+	calls []string
 }
+
+func (m *mortal) diskSupervisor() *diskSupervisor { return m.Supervisor.(*diskSupervisor) }
 
 func (s *diskSupervisor) Reload(context.Context, []RenderedService) error {
 	return os.MkdirAll(s.dir, 0o755)
@@ -96,12 +99,14 @@ func (s *diskSupervisor) Start(_ context.Context, names []string) error {
 		if err := os.WriteFile(filepath.Join(s.dir, n), nil, 0o644); err != nil {
 			return err
 		}
+		s.calls = append(s.calls, "start "+n)
 		s.told.before("started " + n)
 	}
 	return nil
 }
 
 func (s *diskSupervisor) Restart(_ context.Context, name string) error {
+	s.calls = append(s.calls, "restart "+name)
 	s.told.before("restarted " + name)
 	return nil
 }
