@@ -18,6 +18,8 @@ import (
 var bootUnits = [][]string{
 	{"systemctl", "enable", "systemd-networkd.service"},
 	{"systemctl", "disable", "systemd-networkd-wait-online.service"},
+	// NFS 4 needs no portmapper, and version 3 starts it by itself.
+	{"systemctl", "disable", "rpcbind.service", "rpcbind.socket"},
 	{"systemctl", "mask", "systemd-networkd-wait-online.service", "apt-daily.timer", "apt-daily-upgrade.timer", "e2scrub_all.timer", "e2scrub_reap.service"},
 }
 

@@ -109,11 +109,11 @@ func (n *Node) apply(ctx context.Context, sink event.Sink, end *outcome) (*Resol
 	if err != nil {
 		return r, err
 	}
-	absent, problem := n.prepareMounts(ctx, r.Rendering.Data.Mounts, s)
+	absent, problem := n.prepareMounts(ctx, &r.Rendering.Data.Derived, s)
 	if err := n.configure(r, s, acc, absent, end); err != nil {
 		return r, errors.Join(problem, err)
 	}
-	st := &starter{Node: n, r: r, s: s, acc: acc, sink: sink, absent: absent}
+	st := &starter{Node: n, r: r, s: s, acc: acc, sink: sink, absent: absent, down: map[int]bool{}}
 	return r, errors.Join(problem, st.runServices(ctx))
 }
 

@@ -5,13 +5,11 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/mesos-forge/forge/builder/event"
@@ -81,6 +79,29 @@ func TestApplyRestartsWhatReadsAChangedFile(t *testing.T) {
 	}
 	if got := m.read("/etc/mesos-slave/attributes/zone"); got != "z\n" {
 		t.Errorf("zone: %q", got)
+	}
+}
+
+// Everything that a node has, and one attribute of its Mesos agent changes: nothing else does.
+func TestAChangeTouchesOnlyWhatDependsOnIt(t *testing.T) {
+	m := newMortal(t)
+	m.mustApply()
+	before := m.tree()
+	m.replace(inventoryPath, "rack: r1}     #", "rack: r9}     #")
+	m.mustApply()
+	path := func(line string) string { name, _, _ := strings.Cut(line, " "); return name }
+	var changed []string
+	for _, line := range m.tree() {
+		if !slices.Contains(before, line) {
+			changed = append(changed, path(line))
+		}
+	}
+	want := []string{"/etc/forge/cluster.yaml", "/etc/mesos-slave/attributes", "/etc/mesos-slave/attributes/rack", "/var/lib/forge", "/var/lib/forge/state.json"}
+	if diff := cmp.Diff(want, changed); diff != "" {
+		t.Errorf("changed (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"start hadoop-hdfs-datanode", "start hadoop-0.20-mapreduce-tasktracker", "start mesos-slave", "restart mesos-slave"}, m.diskSupervisor().calls); diff != "" {
+		t.Errorf("calls (-want +got):\n%s", diff)
 	}
 }
 
@@ -184,49 +205,6 @@ func TestApplyWarns(t *testing.T) {
 	}
 }
 
-// A process that applies is killed at many points; then a plain run must leave
-// the same tree as an undisturbed one.
-func TestKilledApplyIsFinishedByTheNext(t *testing.T) {
-	needRoot(t)
-	if root := os.Getenv("FORGE_TEST_APPLY_ROOT"); root != "" {
-		applyForEver(t, root)
-	}
-	undisturbed := newMachine(t)
-	undisturbed.mustApply()
-	want := contentsOf(t, undisturbed)
-	for i := range 15 {
-		m := newMachine(t)
-		cmd := exec.Command(os.Args[0], "-test.run=^TestKilledApplyIsFinishedByTheNext$")
-		cmd.Env = append(os.Environ(), "FORGE_TEST_APPLY_ROOT="+m.Root)
-		ready, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := ready.Read(make([]byte, 1)); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(time.Duration(i) * 700 * time.Microsecond)
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		m.mustApply()
-		if diff := cmp.Diff(want, contentsOf(t, m)); diff != "" {
-			t.Fatalf("killed after %d steps of time (-want +got):\n%s", i, diff)
-		}
-	}
-}
-
-// applyForEver says that it begins, applies, and waits for its end.
-func applyForEver(t *testing.T, root string) {
-	m := newMachine(t)
-	m.Root = root
-	fmt.Print("!")
-	_, _ = m.Apply(t.Context(), event.Discard)
-	select {}
-}
-
 // contentsOf lists files with content, mode and owner, without what a run that
 // died may leave behind unseen: a temporary file, and the lock.
 func contentsOf(t *testing.T, m *machine) []string {
@@ -252,80 +230,4 @@ func contentsOf(t *testing.T, m *machine) []string {
 		t.Fatal(err)
 	}
 	return all
-}
-
-func TestInPlaceOnAMountPoint(t *testing.T) {
-	needRoot(t)
-	dir := t.TempDir()
-	for _, name := range []string{"hosts", "source"} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte("old\n"), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	target := filepath.Join(dir, "hosts")
-	if err := syscall.Mount(filepath.Join(dir, "source"), target, "", syscall.MS_BIND, ""); err != nil {
-		t.Skipf("can't mount here: %v", err)
-	}
-	t.Cleanup(func() { _ = syscall.Unmount(target, 0) })
-	changed, err := write(owned{path: target, content: []byte("new\n"), mode: 0o644})
-	if err != nil || !changed {
-		t.Fatalf("changed %v, error %v", changed, err)
-	}
-	got, err := os.ReadFile(filepath.Join(dir, "source"))
-	if err != nil || string(got) != "new\n" {
-		t.Errorf("the file behind the mount holds %q, error %v", got, err)
-	}
-	entries, _ := os.ReadDir(dir)
-	if len(entries) != 2 {
-		t.Errorf("left behind: %v", entries)
-	}
-}
-
-func TestWriteTouchesNoMoreThanItMust(t *testing.T) {
-	needRoot(t)
-	path := filepath.Join(t.TempDir(), "a", "f")
-	f := owned{path: path, content: []byte("1"), mode: 0o640, uid: 781, gid: 782}
-	inode := func() (uint64, string) {
-		st := &syscall.Stat_t{}
-		if err := syscall.Stat(path, st); err != nil {
-			t.Fatal(err)
-		}
-		return st.Ino, fmt.Sprintf("%o %d:%d", st.Mode&0o7777, st.Uid, st.Gid)
-	}
-	if changed, err := write(f); err != nil || !changed {
-		t.Fatal(changed, err)
-	}
-	first, how := inode()
-	if how != "640 781:782" {
-		t.Errorf("made as %s", how)
-	}
-	f.mode, f.uid = fs.ModeSetuid|0o750, 0
-	if changed, err := write(f); err != nil || changed {
-		t.Fatal(changed, err)
-	}
-	if now, how := inode(); now != first || how != "4750 0:782" {
-		t.Errorf("inode %d, then %d; %s", first, now, how)
-	}
-	if err := os.WriteFile(filepath.Join(filepath.Dir(path), ".forge-new.f"), []byte("left behind"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	f.content = []byte("2")
-	if changed, err := write(f); err != nil || !changed {
-		t.Fatal(changed, err)
-	}
-	if entries, _ := os.ReadDir(filepath.Dir(path)); len(entries) != 1 {
-		t.Errorf("entries: %v", entries)
-	}
-	if err := os.Remove(path); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink("/etc/passwd", path); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := write(f); err != nil {
-		t.Fatal(err)
-	}
-	if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() {
-		t.Errorf("a link was followed: %v %v", info.Mode(), err)
-	}
 }

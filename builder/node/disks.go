@@ -36,6 +36,9 @@ type diskRecord struct {
 // edge is how much of a disk's begin and end must be zeros for it to be blank.
 const edge = 1 << 20
 
+// minDisk is the least that a disk must have to be one.
+const minDisk = 8 << 20
+
 // formatDisk makes a file system on the disk of the inventory and returns the
 // device. The label is the last thing that is written: what carries it is whole.
 // What doesn't is only ever formatted if it is blank, or if the record says that
@@ -93,6 +96,9 @@ func (n *Node) mayFormat(ctx context.Context, m cluster.Mount, device string, be
 		return "", err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
+	if d.Size < minDisk {
+		return "", fmt.Errorf("%s has %d bytes, too few for a file system: is there a medium in it?", m.Device, d.Size)
+	}
 	signatures, err := n.signatures(ctx, device)
 	if err != nil {
 		return "", err

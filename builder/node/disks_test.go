@@ -145,7 +145,7 @@ func TestABlankDiskIsFormattedOnce(t *testing.T) {
 // Whatever is wrong with a disk is named; nothing is formatted, no directory is
 // made below its mount point, its services stay down, and the others start.
 func TestDisksAreRefused(t *testing.T) {
-	const notBlank = "mount /data/1: no disk carries the label data-1, and /dev/vdb is not blank (it holds "
+	const notBlank = "mount /data/1 of node slave1: no disk carries the label data-1, and /dev/vdb is not blank (it holds "
 	for _, c := range []struct {
 		name  string
 		spoil func(*disks)
@@ -168,16 +168,24 @@ func TestDisksAreRefused(t *testing.T) {
 			m.write(statePath, `{"version":1,"disks":{"data-1":{"disk":"serial of vdb","uuid":"4b1b0a3e-0000-4000-8000-000000000000"}}}`)
 		}, notBlank + "ext4)"},
 		{"two of that label", func(m *disks) { m.mkfs("vdb", "-L", "data-1"); m.disk("vdc"); m.mkfs("vdc", "-L", "data-1") },
-			"mount /data/1: 2 file systems carry the label data-1: "},
-		{"no disk", func(m *disks) { _ = os.Remove(m.path("/dev/vdb")) }, "mount /data/1: no disk carries the label data-1, and there is no /dev/vdb to be formatted: is the disk attached"},
+			"mount /data/1 of node slave1: 2 file systems carry the label data-1: "},
+		{"no disk", func(m *disks) { _ = os.Remove(m.path("/dev/vdb")) }, "mount /data/1 of node slave1: no disk carries the label data-1, and there is no /dev/vdb to be formatted: is the disk attached"},
 		{"in use", func(m *disks) {
 			m.OpenDisk = func(path string) (*Disk, error) { return nil, errors.New("it is in use") }
-		}, "mount /data/1: it is in use"},
+		}, "mount /data/1 of node slave1: it is in use"},
+		{"no medium", func(m *disks) {
+			open := m.OpenDisk
+			m.OpenDisk = func(path string) (*Disk, error) {
+				d, err := open(path)
+				d.Size = 0
+				return d, err
+			}
+		}, "mount /data/1 of node slave1: /dev/vdb has 0 bytes, too few for a file system"},
 		{"another one is mounted", func(m *disks) {
 			m.write("/proc/self/mountinfo", "30 22 8:1 / /data/1 rw - xfs /dev/sda1 rw\n")
-		}, "mount /data/1: /dev/sda1 (xfs) is mounted there, which does not carry the label data-1"},
+		}, "mount /data/1 of node slave1: /dev/sda1 (xfs) is mounted there, which does not carry the label data-1"},
 		{"files where it is mounted", func(m *disks) { m.mkfs("vdb", "-L", "data-1"); m.write("/data/1/dfs/dn/blk_1", "x") },
-			"mount /data/1: the directory itself holds files, or is a link: the disk would hide them"},
+			"mount /data/1 of node slave1: the directory itself holds files, or is a link: the disk would hide them"},
 		{"mount fails", func(m *disks) {
 			m.Exec = func(ctx context.Context, as User, argv []string) ([]byte, error) {
 				if argv[0] == "mount" {
@@ -185,7 +193,7 @@ func TestDisksAreRefused(t *testing.T) {
 				}
 				return m.exec(ctx, as, argv)
 			}
-		}, "mount /data/1: wrong fs type"},
+		}, "mount /data/1 of node slave1: wrong fs type"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := newDisks(t)
@@ -207,7 +215,7 @@ func TestDisksAreRefused(t *testing.T) {
 				t.Errorf("calls (-want +got):\n%s", diff)
 			}
 			s := m.Status(t.Context())
-			if said := strings.Join(s.Errors, "\n"); s.Level != LevelFailed || strings.Count(said, "mount /data/1: ") != 1 || !strings.Contains(m.read(issuePath), "forge: FAILED: "+c.err[:20]) {
+			if said := strings.Join(s.Errors, "\n"); s.Level != LevelFailed || strings.Count(said, "mount /data/1 of node slave1: ") != 1 || !strings.Contains(m.read(issuePath), "forge: FAILED: "+c.err[:len("mount /data/1 of node")]) {
 				t.Errorf("status %s, errors %q; above the prompt:\n%s", s.Level, s.Errors, m.read(issuePath))
 			}
 		})
@@ -253,7 +261,7 @@ func TestAVanishedMountIsTold(t *testing.T) {
 	m := newDisks(t)
 	m.mustApply()
 	m.write("/proc/self/mountinfo", "22 1 254:1 / / rw,relatime - ext4 /dev/vda1 rw\n")
-	if s := m.Status(t.Context()); s.Level != LevelFailed || !slices.Contains(s.Errors, "mount /data/1: its file system is not there; run forge-node apply") {
+	if s := m.Status(t.Context()); s.Level != LevelFailed || !slices.Contains(s.Errors, "mount /data/1 of node slave1: its file system is not there; run forge-node apply") {
 		t.Errorf("status %s, errors %q", s.Level, s.Errors)
 	}
 }
@@ -267,11 +275,11 @@ func TestMountsOfOthers(t *testing.T) {
 		err       string
 	}{
 		{name: "NFS", mountinfo: "30 22 0:40 / /data/1 rw - nfs4 10.162.2.90:/export/dfs rw\n"},
-		{name: "NFS is absent", err: "mount /data/1: 10.162.2.90:/export/dfs is not mounted: is the server up, and does /etc/fstab, which the seed writes, name it?"},
+		{name: "NFS is absent", err: "mount /data/1 of node slave1: 10.162.2.90:/export/dfs is not mounted: is the server up, and does /etc/fstab, which the seed writes, name it?"},
 		{name: "another NFS", mountinfo: "30 22 0:40 / /data/1 rw - nfs4 10.162.2.90:/export/home rw\n", err: "10.162.2.90:/export/home is mounted there, not 10.162.2.90:/export/dfs"},
 		{name: "a disk", mountinfo: "30 22 8:1 / /data/1 rw - ext4 /dev/sda1 rw\n", err: "/dev/sda1 (ext4) is mounted there, not 10.162.2.90:/export/dfs"},
 		{name: "a container's volume", container: true, mountinfo: "30 22 8:1 /volumes/x /data/1 rw - ext4 /dev/sda1 rw\n"},
-		{name: "a container without", container: true, mountinfo: `30 22 8:1 / /data/1\040x rw - ext4 /dev/sda1 rw` + "\n", err: "mount /data/1: it is no mount point: start the container with --volume DIRECTORY:/data/1"},
+		{name: "a container without", container: true, mountinfo: `30 22 8:1 / /data/1\040x rw - ext4 /dev/sda1 rw` + "\n", err: "mount /data/1 of node slave1: it is no mount point: start the container with --volume DIRECTORY:/data/1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			needRoot(t)

@@ -11,7 +11,10 @@
 //   - A second [Node.Apply] with the same inventory changes no inode, no
 //     modification time and no process.
 //   - Killed at any point, the next run finishes the work.
-//   - A directory that holds data is never initialised again.
+//   - A directory that holds data is never initialised again, and a disk that is
+//     not blank never formatted.
+//   - What lies below a mount point is only touched while it is mounted.
+//   - Waiting is bounded, and a service that can't start keeps no other from it.
 //   - It needs no network, and writes nothing outside of its Root.
 //
 // It must not know any component by name: what a component needs stands in its
@@ -28,6 +31,8 @@
 //	/etc/forge/secrets/NAME                 secrets, from the seed or made here
 //	/var/lib/forge/state.json               what was done once
 //	/run/forge/                             this boot: outcome, lock, runit services
+//	/run/issue.d/forge.issue                what the login prompt says of this boot
+//	DIR.forge-new/                          where a step makes DIR, until it is whole
 //
 // # What templates see
 //

@@ -108,7 +108,7 @@ func (n *Node) awaitPeers(ctx context.Context, needs []string, d *cluster.Derive
 	limit := n.Now().Add(defaultStart)
 	for _, need := range needs {
 		for {
-			ends := n.silentEnds(ctx, d.Peers(need), need)
+			ends := n.silentEnds(ctx, d.Peers(need), need, func(cluster.Peer) bool { return false })
 			if len(ends) == 0 {
 				break
 			}

@@ -61,8 +61,8 @@ func (r *Rendering) needed(svc RenderedService) []string {
 // it formats, if they are blank, and mounts; NFS is mounted by what the seed put
 // into /etc/fstab; in a container the engine mounts everything. It goes on after
 // a failure, and returns the mounts that are absent and why.
-func (n *Node) prepareMounts(ctx context.Context, mounts []cluster.Mount, s *state) (absent []absentMount, problem error) {
-	mounts = slices.SortedFunc(slices.Values(mounts), func(a, b cluster.Mount) int { return strings.Compare(a.Path, b.Path) })
+func (n *Node) prepareMounts(ctx context.Context, d *cluster.Derived, s *state) (absent []absentMount, problem error) {
+	mounts := slices.SortedFunc(slices.Values(d.Mounts), func(a, b cluster.Mount) int { return strings.Compare(a.Path, b.Path) })
 	var problems []error
 	for _, m := range mounts {
 		var err error
@@ -73,10 +73,15 @@ func (n *Node) prepareMounts(ctx context.Context, mounts []cluster.Mount, s *sta
 		}
 		if err != nil {
 			absent = append(absent, absentMount{path: m.Path})
-			problems = append(problems, fmt.Errorf("mount %s: %w", m.Path, err))
+			problems = append(problems, fmt.Errorf("%s: %w", mountOf(m, d.Node.Name), err))
 		}
 	}
 	return absent, errors.Join(problems...)
+}
+
+// mountOf is how messages begin that are about a mount.
+func mountOf(m cluster.Mount, node string) string {
+	return fmt.Sprintf("mount %s of node %s", m.Path, node)
 }
 
 func (n *Node) prepareMount(ctx context.Context, m cluster.Mount, s *state) error {

@@ -93,7 +93,13 @@ func (s *supervisor) Start(_ context.Context, names []string) error {
 	return nil
 }
 
-func (s *supervisor) Restart(_ context.Context, name string) error { return s.call("restart " + name) }
+func (s *supervisor) Restart(_ context.Context, name string) error {
+	if err := s.call("restart " + name); err != nil {
+		return err
+	}
+	s.running[name] = Process{Activity: Running, PID: s.running[name].PID + 1000}
+	return nil
+}
 
 func (s *supervisor) Stop(_ context.Context, names []string) error {
 	for _, n := range names {

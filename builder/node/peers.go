@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 
@@ -20,8 +21,9 @@ func hasEndHere(d *cluster.Derived, svc RenderedService) bool {
 
 // silentPeers asks every peer that any of the services needs, each once and all
 // at the same time. It returns, by service, the ends of those peers of which
-// none answers.
-func (n *Node) silentPeers(ctx context.Context, d *cluster.Derived, services []RenderedService) map[string][]string {
+// none answers. Ports of this node that are down are taken for silent, though
+// they may answer: a ZooKeeper server without an ensemble listens, and serves nobody.
+func (n *Node) silentPeers(ctx context.Context, d *cluster.Derived, services []RenderedService, down map[int]bool) map[string][]string {
 	answers := map[string]*[]string{} // by peer
 	var all sync.WaitGroup
 	for _, svc := range services {
@@ -29,7 +31,9 @@ func (n *Node) silentPeers(ctx context.Context, d *cluster.Derived, services []R
 			if answers[need] == nil {
 				silent := new([]string)
 				answers[need] = silent
-				all.Go(func() { *silent = n.silentEnds(ctx, d.Peers(need), need) })
+				all.Go(func() {
+					*silent = n.silentEnds(ctx, d.Peers(need), need, func(p cluster.Peer) bool { return p.Address == d.Node.Address && down[p.Port] })
+				})
 			}
 		}
 	}
@@ -43,8 +47,9 @@ func (n *Node) silentPeers(ctx context.Context, d *cluster.Derived, services []R
 	return silent
 }
 
-// silentEnds asks all ends of one peer; as soon as one answers the result is empty.
-func (n *Node) silentEnds(ctx context.Context, ends []cluster.Peer, need string) []string {
+// silentEnds asks all ends of one peer but those that are down; as soon as one
+// answers the result is empty.
+func (n *Node) silentEnds(ctx context.Context, ends []cluster.Peer, need string, down func(cluster.Peer) bool) []string {
 	if !slices.Contains(cluster.PeerNames(), need) {
 		return []string{need + " (forge-node does not know this peer)"}
 	}
@@ -57,6 +62,10 @@ func (n *Node) silentEnds(ctx context.Context, ends []cluster.Peer, need string)
 	var names []string
 	for _, p := range ends {
 		names = append(names, p.String())
+		if down(p) {
+			answers <- errDown
+			continue
+		}
 		go func() { answers <- n.connects(ctx, p.HostPort()) }()
 	}
 	for range ends {
@@ -66,6 +75,8 @@ func (n *Node) silentEnds(ctx context.Context, ends []cluster.Peer, need string)
 	}
 	return names
 }
+
+var errDown = errors.New("known to be down")
 
 func (n *Node) connects(ctx context.Context, address string) error {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)

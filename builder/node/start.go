@@ -54,6 +54,7 @@ type starter struct {
 	sink   event.Sink
 	absent []absentMount
 	waits  map[string][]string // by service, silent peers when first asked
+	down   map[int]bool        // ports of services that did not come up in this run
 	until  time.Time           // the end of all waiting
 	notUp  []NotUp
 }
@@ -79,7 +80,7 @@ func (st *starter) runServices(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	st.waits = n.silentPeers(ctx, &rendering.Data.Derived, rendering.Services)
+	st.waits = n.silentPeers(ctx, &rendering.Data.Derived, rendering.Services, nil)
 	st.until = n.Now().Add(allStarts)
 	var problems []error
 	for _, svc := range rendering.Services {
@@ -88,7 +89,7 @@ func (st *starter) runServices(ctx context.Context) error {
 			st.log("%v", err)
 		}
 		if err := ctx.Err(); err != nil {
-			return errors.Join(append(problems, err)...)
+			return errors.Join(append(problems, fmt.Errorf("ended before its work was done: %w", err))...)
 		}
 	}
 	for name := range st.s.Started {
@@ -114,40 +115,48 @@ func (st *starter) bringUp(ctx context.Context, svc RenderedService, now Process
 	if err := st.initialise(ctx, st.s, svc, &st.r.Rendering.Data.Derived, st.acc); err != nil {
 		return err
 	}
-	if err := st.start(ctx, svc, now, st.s.Started[svc.Name]); err != nil {
+	old, err := st.start(ctx, svc, now, st.s.Started[svc.Name])
+	if err != nil {
 		return fmt.Errorf("start %s: %w", svc.Name, err)
 	}
 	st.s.Started[svc.Name] = svc.Config
 	if err := st.saveState(st.s); err != nil {
 		return err
 	}
-	return st.awaitHealth(ctx, svc)
+	up, err := st.awaitHealth(ctx, svc, old)
+	for _, port := range svc.PortOf {
+		st.down[port] = !up
+	}
+	return err
 }
 
-func (st *starter) start(ctx context.Context, svc RenderedService, now Process, started string) error {
+// start starts or restarts a service, or leaves it alone. It returns the
+// process that a restart replaces.
+func (st *starter) start(ctx context.Context, svc RenderedService, now Process, started string) (old int, err error) {
 	if now.Activity == Missing && st.Container {
 		now.Activity = Stopped // runit knows what was started once
 	}
 	switch now.Activity {
 	case Missing:
-		return fmt.Errorf("its unit does not exist: is the package of component %s installed whole?", svc.Component)
+		return 0, fmt.Errorf("its unit does not exist: is the package of component %s installed whole?", svc.Component)
 	case Running, Starting:
 		if started == svc.Config {
-			return nil
+			return 0, nil
 		}
 		st.log("restart %s: its configuration changed", svc.Name)
 		st.changes("restart " + svc.Name)
-		return st.Supervisor.Restart(ctx, svc.Name)
+		return now.PID, st.Supervisor.Restart(ctx, svc.Name)
 	default:
 		st.log("start %s", svc.Name)
 		st.changes("start " + svc.Name)
-		return st.Supervisor.Start(ctx, []string{svc.Name})
+		return 0, st.Supervisor.Start(ctx, []string{svc.Name})
 	}
 }
 
 // awaitHealth waits until a service listens on its ports and passes its checks.
-// While its peers are silent it can't, so nothing is waited for.
-func (st *starter) awaitHealth(ctx context.Context, svc RenderedService) error {
+// While its peers are silent it can't, so nothing is waited for. The old process
+// of a service that restarts says nothing.
+func (st *starter) awaitHealth(ctx context.Context, svc RenderedService, old int) (up bool, err error) {
 	begin := st.Now()
 	limit := time.Duration(svc.StartSeconds) * time.Second
 	if limit == 0 {
@@ -155,39 +164,45 @@ func (st *starter) awaitHealth(ctx context.Context, svc RenderedService) error {
 	}
 	end := begin.Add(min(limit, max(0, st.until.Sub(begin))))
 	for {
-		why, final, err := st.unhealthy(ctx, svc)
+		if st.waitsForPeers(ctx, svc, false) { // asked first: the supervisor takes a second on a slow machine
+			return false, nil
+		}
+		why, final, err := st.unhealthy(ctx, svc, old)
 		if err != nil || why == "" {
-			return err
+			return err == nil, err
 		}
-		if silent := st.silentNow(ctx, svc); len(silent) > 0 {
-			st.log("%s waits for %s", svc.Name, strings.Join(silent, ", "))
-			return nil
-		}
-		if now := st.Now(); final || !now.Before(end) {
-			late := NotUp{Name: svc.Name, Seconds: int(now.Sub(begin).Seconds()), Why: why}
-			st.notUp = append(st.notUp, late)
-			st.log("%s", late)
-			return nil
+		now := st.Now()
+		if final || !now.Before(end) {
+			if !st.waitsForPeers(ctx, svc, true) { // they may have gone since
+				late := NotUp{Name: svc.Name, Seconds: int(now.Sub(begin).Seconds()), Why: why}
+				st.notUp = append(st.notUp, late)
+				st.log("%s", late)
+			}
+			return false, nil
 		}
 		if err := st.Sleep(ctx, time.Second); err != nil {
-			return err
+			return false, err
 		}
 	}
 }
 
-// silentNow are the peers that a service waits for. Those that were silent when
-// this run began are not asked again, as each silence takes seconds, unless they
-// have an end on this node: that may have been started since.
-func (st *starter) silentNow(ctx context.Context, svc RenderedService) []string {
+// waitsForPeers tells whether peers of a service are silent, and says which. As
+// each silence takes seconds, they are only asked again if that is wanted, or if
+// one that was silent has an end on this node: that may have been started since.
+func (st *starter) waitsForPeers(ctx context.Context, svc RenderedService, again bool) bool {
 	d := &st.r.Rendering.Data.Derived
-	if len(st.waits[svc.Name]) > 0 && hasEndHere(d, svc) {
-		st.waits[svc.Name] = st.silentPeers(ctx, d, []RenderedService{svc})[svc.Name]
+	if again || len(st.waits[svc.Name]) > 0 && hasEndHere(d, svc) {
+		st.waits[svc.Name] = st.silentPeers(ctx, d, []RenderedService{svc}, st.down)[svc.Name]
 	}
-	return st.waits[svc.Name]
+	silent := st.waits[svc.Name]
+	if len(silent) > 0 {
+		st.log("%s waits for %s", svc.Name, strings.Join(silent, ", "))
+	}
+	return len(silent) > 0
 }
 
 // unhealthy says why a service is not up, or ""; final: waiting is no use.
-func (st *starter) unhealthy(ctx context.Context, svc RenderedService) (why string, final bool, err error) {
+func (st *starter) unhealthy(ctx context.Context, svc RenderedService, old int) (why string, final bool, err error) {
 	states, err := st.Supervisor.States(ctx, []string{svc.Name})
 	if err != nil {
 		return "", false, err
@@ -195,6 +210,9 @@ func (st *starter) unhealthy(ctx context.Context, svc RenderedService) (why stri
 	p := states[svc.Name]
 	if p.Activity != Running {
 		return "it is " + string(p.Activity), p.Activity == Failed || p.Activity == Missing, nil
+	}
+	if p.PID == old && old != 0 {
+		return "its old process has not ended", false, nil
 	}
 	listeners, err := st.Listeners()
 	if err != nil {

@@ -117,6 +117,15 @@ func TestTheLimitOfAStart(t *testing.T) {
 			m.replace("/usr/share/forge/components/hdfs.json", "FSDatasetState", "Registered")
 			m.sup.looked = func() { m.write("/proc/net/tcp", "\n"); m.listens(50010, 50020, 50075, 50060, 5051) }
 		}, 90 * time.Second, "hadoop-hdfs-datanode was not up 90 s after its start: registered: GET http://10.162.2.94:50075/jmx: the answer"},
+		{"its peer goes", func(m *machine) {
+			answers := m.Dial
+			m.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+				if strings.HasSuffix(address, ":9000") && m.late > soon {
+					return nil, errors.New("no route to host")
+				}
+				return answers(ctx, network, address)
+			}
+		}, 90 * time.Second, ""},
 		{"its peer is silent", func(m *machine) {
 			answers := m.Dial
 			m.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -155,11 +164,116 @@ func TestAServerAloneNeedsNobody(t *testing.T) {
 	d.Node = d.ZooKeeper.Nodes[0]
 	zk := RenderedService{Service: Service{Name: "zookeeper", Needs: []string{"zookeeper-peer"}}}
 	want := []string{"zookeeper-peer 10.162.2.92:3888", "zookeeper-peer 10.162.2.93:3888"}
-	if diff := cmp.Diff(want, m.silentPeers(t.Context(), &d, []RenderedService{zk})["zookeeper"]); diff != "" {
+	if diff := cmp.Diff(want, m.silentPeers(t.Context(), &d, []RenderedService{zk}, nil)["zookeeper"]); diff != "" {
 		t.Errorf("of three (-want +got):\n%s", diff)
 	}
 	d.ZooKeeper.Nodes = d.ZooKeeper.Nodes[:1]
-	if got := m.silentPeers(t.Context(), &d, []RenderedService{zk})["zookeeper"]; len(got) > 0 {
+	if got := m.silentPeers(t.Context(), &d, []RenderedService{zk}, nil)["zookeeper"]; len(got) > 0 {
 		t.Errorf("alone it waits for %q", got)
+	}
+}
+
+// A restart is waited for: what the old process answers doesn't count.
+func TestARestartIsWaitedFor(t *testing.T) {
+	m, log := answering(t, map[string]time.Duration{"hadoop-hdfs-datanode": 0, "hadoop-0.20-mapreduce-tasktracker": 0, "mesos-slave": 0})
+	m.mustApply()
+	m.replace(inventoryPath, "rack: r1}     #", "rack: r9}     #")
+	old := m.sup.running["mesos-slave"]
+	looked := m.sup.looked
+	m.sup.looked = func() {
+		looked()
+		if m.late < soon && slices.Contains(m.sup.calls, "restart mesos-slave") {
+			m.sup.running["mesos-slave"] = old
+		} else if m.late >= soon {
+			m.sup.running["mesos-slave"] = Process{Activity: Running, PID: old.PID + 1}
+		}
+	}
+	if err := m.applyInto(log); err != nil || m.late != soon {
+		t.Errorf("waited %v, error %v", m.late, err)
+	}
+}
+
+// A step that needs a peer is done by a later run if there is none, and keeps no other service from its start.
+func TestAnInitWaitsForItsPeers(t *testing.T) {
+	needRoot(t)
+	m := newMachine(t)
+	m.replace("/usr/share/forge/components/hdfs.json", `"name": "hadoop-hdfs-datanode",`,
+		`"name": "hadoop-hdfs-datanode", "init": [{"name": "znode", "needs": ["zookeeper"], "run": ["make", "znode"]}],`)
+	_, err := m.Apply(t.Context(), event.Discard)
+	const want = "init hadoop-hdfs-datanode/znode: it needs zookeeper, and none answers (zookeeper 10.162.2.91:2181, zookeeper 10.162.2.92:2181, zookeeper 10.162.2.93:2181): it is not lost, the next forge-node apply does it"
+	if err == nil || err.Error() != want || m.late != defaultStart {
+		t.Errorf("after %v: %v", m.late, err)
+	}
+	if diff := cmp.Diff([]string{"start hadoop-0.20-mapreduce-tasktracker", "start mesos-slave"}, m.sup.calls); diff != "" {
+		t.Errorf("calls (-want +got):\n%s", diff)
+	}
+	m, _ = answering(t, map[string]time.Duration{"hadoop-hdfs-datanode": 0, "hadoop-0.20-mapreduce-tasktracker": 0, "mesos-slave": 0})
+	m.replace("/usr/share/forge/components/hdfs.json", `"name": "hadoop-hdfs-datanode",`,
+		`"name": "hadoop-hdfs-datanode", "init": [{"name": "znode", "needs": ["zookeeper"], "run": ["make", "znode"]}],`)
+	var ran []string
+	m.Exec = func(_ context.Context, as User, argv []string) ([]byte, error) {
+		ran = append(ran, as.Name+" "+strings.Join(argv, " "))
+		return nil, nil
+	}
+	m.mustApply()
+	m.mustApply()
+	if !slices.Equal(ran, []string{"root make znode"}) {
+		t.Errorf("ran: %q", ran)
+	}
+}
+
+// The question of a check may be one with a query, and be made from the inventory.
+func TestACheckWithAQuery(t *testing.T) {
+	m, log := answering(t, map[string]time.Duration{"hadoop-hdfs-datanode": 0, "hadoop-0.20-mapreduce-tasktracker": 0, "mesos-slave": 0})
+	asked := make(chan string, 10)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked <- r.URL.Query().Get("qry")
+		_, _ = w.Write([]byte("FSDatasetState, Task Tracker Status"))
+	}))
+	t.Cleanup(server.Close)
+	m.Dial = func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, network, server.Listener.Addr().String())
+	}
+	m.replace("/usr/share/forge/components/hdfs.json", `"path": "/jmx",
+          "match": "FSDatasetState"`, `"path": "/jmx?qry=Hadoop:service=DataNode,name=FSDatasetState*&of={{ .Node.Name }}",
+          "match": "FSDatasetState"`)
+	if err := m.applyInto(log); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-asked; got != "Hadoop:service=DataNode,name=FSDatasetState*" {
+		t.Errorf("asked: %q", got)
+	}
+	r, err := m.Resolve()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := r.Rendering.Services[0].Health[1].Path; got != "/jmx?qry=Hadoop:service=DataNode,name=FSDatasetState*&of=slave1" {
+		t.Errorf("path %q", got)
+	}
+}
+
+// A port that answers is no peer while its service is known to be down.
+func TestAListeningPeerThatIsDown(t *testing.T) {
+	m, _ := answering(t, nil)
+	r, err := m.Resolve()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := r.Data().Derived
+	d.Node = d.ZooKeeper.Nodes[1]
+	answers := m.Dial
+	m.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		if !strings.HasPrefix(address, d.Node.Address) {
+			return nil, errors.New("no route to host")
+		}
+		return answers(ctx, network, address)
+	}
+	needy := []RenderedService{{Service: Service{Name: "mesos-master", Needs: []string{"zookeeper"}}}}
+	if got := m.silentPeers(t.Context(), &d, needy, nil)["mesos-master"]; len(got) > 0 {
+		t.Errorf("silent: %q", got)
+	}
+	want := []string{"zookeeper 10.162.2.91:2181", "zookeeper 10.162.2.92:2181", "zookeeper 10.162.2.93:2181"}
+	if diff := cmp.Diff(want, m.silentPeers(t.Context(), &d, needy, map[int]bool{2181: true})["mesos-master"]); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

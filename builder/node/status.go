@@ -158,7 +158,7 @@ func (n *Node) look(ctx context.Context, r *Resolved, s *Status) error {
 		return err
 	}
 	d := r.Data()
-	waits := n.silentPeers(ctx, &d.Derived, r.Rendering.Services)
+	waits := n.silentPeers(ctx, &d.Derived, r.Rendering.Services, nil)
 	for _, svc := range r.Rendering.Services {
 		one := n.serviceStatus(ctx, r, svc, states[svc.Name], listeners, acc)
 		one.Waits = append(one.Waits, waits[svc.Name]...)
@@ -186,14 +186,16 @@ func (n *Node) look(ctx context.Context, r *Resolved, s *Status) error {
 
 // lookAtMounts names file systems that are not there, unless Apply did.
 func (n *Node) lookAtMounts(r *Resolved, s *Status) error {
-	for _, m := range r.Data().Mounts {
+	d := r.Data()
+	for _, m := range d.Mounts {
 		there, err := n.mountedAt(m.Path)
 		if err != nil {
 			return err
 		}
-		told := slices.ContainsFunc(s.Errors, func(e string) bool { return strings.HasPrefix(e, "mount "+m.Path+": ") })
+		about := mountOf(m, d.Node.Name) + ": "
+		told := slices.ContainsFunc(s.Errors, func(e string) bool { return strings.HasPrefix(e, about) })
 		if there == nil && !told {
-			s.Errors = append(s.Errors, fmt.Sprintf("mount %s: its file system is not there; run forge-node apply", m.Path))
+			s.Errors = append(s.Errors, about+"its file system is not there; run forge-node apply")
 		}
 	}
 	return nil

@@ -147,7 +147,7 @@ func TestOneAnsweringZooKeeperIsEnough(t *testing.T) {
 	}
 	needs := []RenderedService{{Service: Service{Name: "a", Needs: []string{"zookeeper"}}}, {Service: Service{Name: "b", Needs: []string{"namenode", "hive"}}}}
 	want := map[string][]string{"a": nil, "b": {"namenode 10.162.2.91:9000", "hive (forge-node does not know this peer)"}}
-	if diff := cmp.Diff(want, m.silentPeers(t.Context(), &d.Derived, needs)); diff != "" {
+	if diff := cmp.Diff(want, m.silentPeers(t.Context(), &d.Derived, needs, nil)); diff != "" {
 		t.Errorf("silent peers (-want +got):\n%s", diff)
 	}
 }

@@ -60,6 +60,17 @@ func (resting) Start(context.Context, []string) error { return nil }
 func (resting) Restart(context.Context, string) error { return nil }
 func (resting) Stop(context.Context, []string) error  { return nil }
 
+// starting is a supervisor under which no service ever runs.
+type starting struct{ resting }
+
+func (starting) States(_ context.Context, names []string) (map[string]node.Process, error) {
+	states := map[string]node.Process{}
+	for _, n := range names {
+		states[n] = node.Process{Activity: node.Starting}
+	}
+	return states, nil
+}
+
 const (
 	inventory = "name: lab\nnetworks: [{cidr: 10.0.0.0/24}]\nnodes:\n- {name: m, address: 10.0.0.1, role: master}\n- {name: s, address: 10.0.0.2, role: slave}\n"
 	component = `{"name":"c","services":[{"name":"svc","user":"root","needs":["namenode"],"runit":%q}],
