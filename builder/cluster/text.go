@@ -64,7 +64,7 @@ func foreignAddresses(f *Facts, text string) []Finding {
 	return nil
 }
 
-var zkWord = regexp.MustCompile(`\b(?i:zk):[^\s"'<>{}` + "`" + `]+`)
+var zkWord = regexp.MustCompile(`\b(?i:zk):[/A-Za-z0-9\[][^\s"'<>{}` + "`" + `]+`)
 
 func zkURLs(f *Facts, text string) []Finding {
 	for _, word := range zkWord.FindAllString(text, -1) {
