@@ -21,7 +21,8 @@ import (
 const (
 	maxFile  = 1 << 20
 	maxFiles = 5000
-	maxTotal = 64 << 20
+	maxTotal = 16 << 20
+	maxHosts = 256
 	maxDepth = 24
 )
 
@@ -202,7 +203,7 @@ func nodesOf(l *linter) []cluster.Node {
 	var nodes []cluster.Node
 	for _, s := range l.of(sawHosts) {
 		for _, n := range hostLines(s.value) {
-			if !slices.ContainsFunc(nodes, func(o cluster.Node) bool { return o.Name == n.Name || o.Address == n.Address }) {
+			if !slices.ContainsFunc(nodes, func(o cluster.Node) bool { return o.Name == n.Name || o.Address == n.Address }) && len(nodes) < maxHosts {
 				nodes = append(nodes, n)
 			}
 		}

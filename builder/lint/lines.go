@@ -40,7 +40,7 @@ var lineRules = []struct {
 		"the package %q has capital letters; there is none of that name", "write it in lower case", false},
 }
 
-var commands = []kind{script, yamlRecipe}
+var commands = []kind{script, env, yamlRecipe}
 
 // lines checks a text line by line.
 func (l *linter) lines(t text) {

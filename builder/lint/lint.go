@@ -36,10 +36,11 @@ type linter struct {
 	notes       []string
 	seen        []sighting
 	told        map[string]bool
+	count       map[what]int // of seen
 }
 
 func newLinter(facts *cluster.Facts) *linter {
-	return &linter{facts: facts, told: map[string]bool{}}
+	return &linter{facts: facts, told: map[string]bool{}, count: map[what]int{}}
 }
 
 // add tells of a problem, once for each place and rule.
@@ -92,7 +93,13 @@ type sighting struct {
 	node  string // folder of a hand-made node; "": none
 }
 
+// maxSights bounds the sightings of one kind, since rules compare them with each other.
+const maxSights = 2000
+
 func (l *linter) see(w what, value string, at place, node string) {
+	if l.count[w]++; l.count[w] > maxSights {
+		return
+	}
 	l.seen = append(l.seen, sighting{w, value, at, node})
 }
 

@@ -38,12 +38,12 @@ func (t text) writes() []text {
 			if to := hereInto.FindStringSubmatch(command); to != nil {
 				end = m[1]
 				at.line++
-				doc = &text{at: at, node: t.node, path: to[1], kind: kindOf(to[1])}
+				doc = &text{at: at, node: t.node, path: to[1], kind: kindOf(to[1]), depth: t.depth + 1}
 			}
 			return
 		}
 		for _, m := range echoInto.FindAllStringSubmatch(command, -1) {
-			all = append(all, text{at: at, node: t.node, path: m[2], kind: kindOf(m[2]), content: quotesOff.Replace(m[1]) + "\n"})
+			all = append(all, text{at: at, node: t.node, path: m[2], kind: kindOf(m[2]), content: quotesOff.Replace(m[1]) + "\n", depth: t.depth + 1})
 		}
 	})
 	return all

@@ -28,7 +28,11 @@ type text struct {
 	path    string // on a node: "/etc/mesos/zk"; "": it is no file of a node
 	kind    kind
 	content string
+	depth   int // of scripts that write scripts
 }
+
+// maxScriptDepth bounds how far scripts are followed that write scripts.
+const maxScriptDepth = 3
 
 // flagFile is a file of a folder that Mesos or Marathon reads flags from. Folders in wrong spelling are meant, too.
 var flagFile = regexp.MustCompile(`^/etc/(mesos|mesos-master|mesos-slave|marathon/conf)/([^/]+)$`)
@@ -66,7 +70,7 @@ func (l *linter) scan(t text) {
 	if t.kind == script || t.kind == yamlRecipe || t.kind == env || t.kind == plain {
 		l.lines(t)
 	}
-	if t.kind == script {
+	if t.kind == script && t.depth < maxScriptDepth {
 		for _, written := range t.writes() {
 			l.scan(written)
 		}

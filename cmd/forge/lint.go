@@ -139,8 +139,15 @@ func printLint(w, errs io.Writer, im *lint.Imported, asJSON bool) error {
 		}
 		return nil
 	}
-	fmt.Fprintf(errs, "forge: %d problems%s; forge lint --rules says what each rule is about\n", wrong, acceptedCount(len(problems)-wrong))
+	fmt.Fprintf(errs, "forge: %s%s; forge lint --rules says what each rule is about\n", problemCount(wrong), acceptedCount(len(problems)-wrong))
 	return exitStatus(1)
+}
+
+func problemCount(n int) string {
+	if n == 1 {
+		return "1 problem"
+	}
+	return fmt.Sprintf("%d problems", n)
 }
 
 func acceptedCount(n int) string {

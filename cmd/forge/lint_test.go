@@ -163,7 +163,7 @@ func TestLintText(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, errs, code := f.run("lint", "--inventory", inv)
-	if code != 1 || !strings.Contains(errs, "forge: 1 problems, 1 accepted") ||
+	if code != 1 || !strings.Contains(errs, "forge: 1 problem, 1 accepted") ||
 		!strings.Contains(out, `node "slave1" has the address 192.168.2.94, which lies in none of the cluster's networks (10.162.2.0/24) [F07]`+"\n  accepted: it moves in May\n") ||
 		!strings.Contains(out, `extra.hdfs-sit: no component of the stack bookworm renders that file; did you mean "hdfs-site"? [unknown-extra]`) {
 		t.Errorf("status %d\n%s\n%s", code, out, errs)
