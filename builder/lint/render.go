@@ -2,7 +2,9 @@ package lint
 
 import (
 	"fmt"
+	"maps"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -25,15 +27,33 @@ func (l *linter) nodes(s *recipe.Stack, inv *cluster.Inventory) {
 		}
 		rendering, err := node.Render(builder.StackImage(s, role), inv, node.Target{Node: n.Name, Role: n.Role, Machine: machine})
 		if err != nil {
-			rule := "render"
-			if strings.Contains(err.Error(), "'s already") { // two services on one port
-				rule = "port-clash"
-			}
-			l.add(place{file: role.Path}, cluster.Finding{Rule: rule, Message: fmt.Sprintf("node %s can't be rendered: %v", n.Name, err)})
+			l.refused(s, role, n, err)
 			continue
 		}
 		l.rendered(s, n, rendering)
 	}
+}
+
+var inComponent = regexp.MustCompile(`component ([a-z0-9-]+): file (/[^\s:]+):`)
+
+// refused tells why a node can't be rendered, where that is written.
+func (l *linter) refused(s *recipe.Stack, role *recipe.Role, n cluster.Node, err error) {
+	at, rule := place{file: role.Path}, "render"
+	switch text := err.Error(); {
+	case strings.Contains(text, "'s already"): // one port for two services
+		rule = "port-clash"
+	case strings.Contains(text, "required key"):
+		rule = "F13"
+	}
+	if m := inComponent.FindStringSubmatch(err.Error()); m != nil {
+		if c, ok := s.Components[m[1]]; ok {
+			at = lineOf(s.FS, c.Path, "path: "+m[2])
+			if rule == "F13" && m[1] == "spark" {
+				rule = "F27"
+			}
+		}
+	}
+	l.add(at, cluster.Finding{Rule: rule, Message: fmt.Sprintf("node %s can't be rendered: %v", n.Name, err)})
 }
 
 // rendered checks the files of one node. A problem is told where the manifest makes the value.
@@ -53,31 +73,35 @@ func (l *linter) rendered(s *recipe.Stack, n cluster.Node, r *node.Rendering) {
 	}
 	own.siteFiles()
 	if c, ok := s.Components["spark"]; ok && slices.Contains(r.Role.Components, "spark") && len(own.of(sawSparkSettings)) == 0 {
-		own.add(place{file: c.Path, line: 1, column: 1}, cluster.Finding{Rule: "F27", Message: "nothing renders spark-env.sh or spark.executor.uri", Hint: "add one to the component's files"})
+		own.add(place{file: c.Path, line: 1, column: 1}, cluster.Finding{Rule: "F27", Message: "nothing renders an executor URI or executor home", Hint: "render spark.executor.uri, and SPARK_EXECUTOR_URI in spark-env.sh"})
+	}
+	keys := map[place]string{}
+	for _, set := range own.of(sawSetting) {
+		keys[set.at] = strings.Fields(set.value)[1]
 	}
 	for _, p := range own.problems {
 		at := place{p.File, p.Line, p.Column}
 		if path.IsAbs(p.File) {
 			p.Message = fmt.Sprintf("node %s, %s:%d: %s", n.Name, p.File, p.Line, p.Message)
-			at = madeBy(s, p.File)
+			at = madeBy(s, p.File, keys[at])
 		}
 		l.add(at, cluster.Finding{Rule: p.Rule, Message: p.Message, Hint: p.Hint})
 	}
 }
 
-// madeBy finds the line of the manifest that makes a file, or the folder of flags that it lies in.
-func madeBy(s *recipe.Stack, file string) place {
-	for _, c := range s.Components {
+// madeBy finds the line of the manifest that makes a file, or, with a key, that setting of it.
+func madeBy(s *recipe.Stack, file, key string) place {
+	for _, name := range slices.Sorted(maps.Keys(s.Components)) {
+		c := s.Components[name]
 		for _, f := range c.Files {
-			if f.Path == file {
-				return lineOf(s.FS, c.Path, "path: "+file)
+			if f.Path != file && (f.Format != node.FormatFlags || f.Path != path.Dir(file)) {
+				continue
 			}
-			if f.Format == node.FormatFlags && f.Path == path.Dir(file) {
-				if at := lineOf(s.FS, c.Path, path.Base(file)+":"); at.line > 0 {
-					return at
-				}
-				return lineOf(s.FS, c.Path, "path: "+path.Dir(file))
+			at := lineOf(s.FS, c.Path, "path: "+f.Path)
+			if setting := lineAfter(s.FS, at, key+":"); key != "" && setting.line > 0 {
+				return setting
 			}
+			return at
 		}
 	}
 	return place{file: file, line: 1, column: 1}

@@ -24,6 +24,7 @@ var (
 	xmlValue  = regexp.MustCompile(`<value>\s*([^<]*?)\s*</value>`)
 	pair      = regexp.MustCompile(`^\s*([A-Za-z][A-Za-z0-9_.-]*)\s*[=:\s]\s*(.*?)\s*$`)
 	assign    = regexp.MustCompile(`^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*?)\s*$`)
+	escape    = regexp.MustCompile(`\\([:=#! \\])`) // Java's, in properties
 	quotesOff = strings.NewReplacer(`"`, "", `'`, "")
 )
 
@@ -50,6 +51,9 @@ func (t text) pairs(file string, form *regexp.Regexp) []placed {
 	t.each(func(at place, line string) {
 		if m := form.FindStringSubmatch(line); m != nil && !strings.HasPrefix(strings.TrimSpace(line), "#") {
 			value := quotesOff.Replace(m[2])
+			if t.kind == keyValue {
+				value = escape.ReplaceAllString(value, "$1")
+			}
 			if strings.ContainsAny(value, "$`") { // of a shell: not known here
 				return
 			}

@@ -53,7 +53,7 @@ func Check(checkout fs.FS, stack string, inventory *Inventory) (*Result, error) 
 		l.facts.Mesos = c.Version
 	}
 	l.release = s.Distribution.Suite
-	l.overwritten = func(file string) bool { return madeBy(s, file).file != file }
+	l.overwritten = func(file string) bool { return madeBy(s, file, "").file != file }
 	if err := l.stack(s); err != nil {
 		return nil, err
 	}
@@ -191,15 +191,25 @@ var cdhVersion = regexp.MustCompile(`cdh([0-9]+\.[0-9]+\.[0-9]+)`)
 
 // lineOf finds the first line of a recipe that holds a text, outside of comments.
 func lineOf(fsys fs.FS, file, wanted string) place {
-	content, _ := readText(fsys, file)
-	n := 0
-	for line := range strings.Lines(content) {
-		n++
-		if i := strings.Index(code(line), wanted); i >= 0 {
-			return place{file, n, i + 1}
-		}
+	if at := lineAfter(fsys, place{file: file}, wanted); at.line > 0 {
+		return at
 	}
 	return place{file: file}
+}
+
+// lineAfter finds such a line behind a place; line 0: there is none.
+func lineAfter(fsys fs.FS, from place, wanted string) place {
+	content, _ := readText(fsys, from.file)
+	n := 0
+	for line := range strings.Lines(content) {
+		if n++; n <= from.line {
+			continue
+		}
+		if i := strings.Index(code(line), wanted); i >= 0 {
+			return place{from.file, n, i + 1}
+		}
+	}
+	return place{}
 }
 
 // against checks an inventory against the stack that is to carry it.

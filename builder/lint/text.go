@@ -94,8 +94,6 @@ func (l *linter) nodePath(t text) {
 		l.see(sawService, strings.TrimSuffix(base, ".override"), t.at, t.node)
 	case strings.HasPrefix(lower, "/etc/selinux/") || strings.HasPrefix(lower, "/etc/sysconfig/"):
 		l.add(t.at, cluster.Finding{Rule: "F08", Message: t.path + " belongs to Red Hat's distributions; Debian and Ubuntu don't read it", Hint: "remove it"})
-	case base == "spark-env.sh" || base == "spark-defaults.conf":
-		l.see(sawSparkSettings, base, t.at, t.node)
 	case base == "core-site.xml" || base == "hdfs-site.xml":
 		l.see(sawSite, base, t.at, t.node)
 	}
