@@ -12,6 +12,9 @@ import (
 
 const module = "github.com/mesos-forge/forge/"
 
+// topFolder is the package of the files that lie at the top.
+const topFolder = "github.com/mesos-forge/forge"
+
 // ranks are the layers of the code, the highest first. A package imports lower ranks, and, where its
 // rank allows it, its own.
 var ranks = []struct {
@@ -19,10 +22,11 @@ var ranks = []struct {
 	own      bool
 }{
 	{[]string{"cmd/", "hack/"}, true}, // cmd/X/internal
+	{[]string{"builder/lint"}, false},
 	{[]string{"builder"}, false},
 	{[]string{"builder/deb", "builder/rootfs", "builder/image/", "builder/publish", "builder/report"}, false},
 	{[]string{"builder/source", "builder/archive", "builder/sandbox", "builder/store", "builder/step"}, true},
-	{[]string{"builder/recipe", "builder/lock", "builder/cluster", "builder/node", "builder/event"}, true},
+	{[]string{"builder/recipe", "builder/lock", "builder/cluster", "builder/node", "builder/event", topFolder}, true},
 }
 
 func rank(pkg string) int {

@@ -13,6 +13,7 @@ import (
 type Facts struct {
 	Nodes      map[string]string // addresses of the nodes, by name
 	Others     []string          // addresses and hosts that are no nodes: gateways, NFS, a data base
+	Networks   []netip.Prefix    // whose other addresses are fine, too; none where the inventory lists all
 	Masters    int               // number of Mesos masters
 	Ensemble   []string          // "10.162.2.91:2181"
 	Znode      string            // "/mesos"
@@ -64,7 +65,8 @@ func (f *Facts) foreign(address string) bool {
 			return false
 		}
 	}
-	return !slices.Contains(f.Others, address)
+	inside := slices.ContainsFunc(f.Networks, func(p netip.Prefix) bool { return p.Contains(a) })
+	return !inside && !slices.Contains(f.Others, address)
 }
 
 // resolve replaces the host of "host:port" by its address where a node has that name.

@@ -50,7 +50,7 @@ func (f *Facts) CheckSetting(s Setting) []Finding {
 		if right, ok := MendZKURL(s.Value); ok && strings.HasPrefix(strings.ToLower(s.Value), "zk:") {
 			hint = "write " + right
 		}
-		return []Finding{{"F22", fmt.Sprintf("%s holds the %s; values are ASCII only", s.Key, l), hint}}
+		return []Finding{{"F22", fmt.Sprintf("%s = %q holds the %s; values are ASCII only", s.Key, s.Value, l), hint}}
 	}
 	found := keySpelling(s)
 	for _, r := range settingRules {

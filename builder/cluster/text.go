@@ -32,8 +32,14 @@ var (
 	product = regexp.MustCompile(`(?:^|[/._-])((?:Mesos|ZooKeeper|Zookeeper|zooKeeper|Hadoop|Marathon|Spark|Azkaban)(?:phere|sphere|d)?)(?:[/._-]|$)`)
 )
 
+// maxPath is the longest path that is looked at: PATH_MAX.
+const maxPath = 4096
+
 // LowerNames puts the names of the software in a path into lower case, and says whether that changed it.
 func LowerNames(path string) (string, bool) {
+	if len(path) > maxPath {
+		return path, false
+	}
 	lower := path
 	for { // neighbours share a separator, which one pass takes once
 		m := product.FindStringSubmatchIndex(lower)
@@ -64,7 +70,7 @@ func foreignAddresses(f *Facts, text string) []Finding {
 	return nil
 }
 
-var zkWord = regexp.MustCompile(`\b(?i:zk):[^\s"'<>{}` + "`" + `]+`)
+var zkWord = regexp.MustCompile(`\b(?i:zk):[/A-Za-z0-9\[][^\s"'<>{}` + "`" + `]+`)
 
 func zkURLs(f *Facts, text string) []Finding {
 	for _, word := range zkWord.FindAllString(text, -1) {

@@ -1,0 +1,272 @@
+package lint
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/netip"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/mesos-forge/forge/builder/cluster"
+)
+
+// Bounds of what is read of a hand-made node.
+const (
+	maxFile  = 1 << 20
+	maxFiles = 5000
+	maxTotal = 16 << 20
+	maxHosts = 256
+	maxDepth = 24
+)
+
+// Imported is what a hand-made node shows.
+type Imported struct {
+	Result
+	// Inventory is the cluster.yaml that takes its place, checked; "" if the files don't say enough, which a note tells.
+	Inventory string
+	Files     int // that were looked at
+}
+
+// Import checks a node that was made by hand, or several: dir holds an etc folder (or NODE/etc for several) and
+// the scripts, histories or notes with the commands that were typed. It is best os.Root's FS; links are not followed.
+func Import(dir fs.FS) (*Imported, error) {
+	texts, notes, err := readNodes(dir)
+	if err != nil {
+		return nil, err
+	}
+	if len(texts) == 0 {
+		return nil, errors.New("it holds neither an etc folder nor a script (*.sh, *history*, install*.txt)")
+	}
+	// Two passes: what is known of the cluster decides what is wrong.
+	gathered := newLinter(&cluster.Facts{})
+	gathered.byHand = true
+	for _, t := range texts {
+		gathered.scan(t)
+	}
+	l := newLinter(factsOf(gathered))
+	l.byHand, l.notes, l.release = true, notes, releaseOf(texts)
+	for _, t := range texts {
+		l.scan(t)
+	}
+	l.sets()
+	for _, rule := range byHandSets {
+		rule(l)
+	}
+	im := &Imported{Files: len(texts)}
+	proposal, err := propose(l)
+	if err != nil {
+		l.note("no inventory is proposed: %v", err)
+	}
+	im.Result, im.Inventory = *l.result(), proposal
+	return im, nil
+}
+
+// scriptName tells files with commands.
+var scriptName = regexp.MustCompile(`(?i)(\.sh|\.bash|history|^install.*|^setup.*|^notes.*|^commands.*)$|^(install|setup|notes|commands)[^/]*\.(txt|md)$|history`)
+
+// readNodes reads the files that matter below dir, sorted by name.
+func readNodes(dir fs.FS) (texts []text, notes []string, err error) {
+	files, total := 0, 0
+	err = fs.WalkDir(dir, ".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil && name == ".":
+			return err
+		case err != nil:
+			notes = append(notes, fmt.Sprintf("%s was not read: %v", name, err))
+			return fs.SkipDir
+		case d.IsDir() && strings.Count(name, "/") >= maxDepth:
+			notes = append(notes, name+" was not read: too deep")
+			return fs.SkipDir
+		case d.IsDir():
+			return nil
+		}
+		node, inside, onNode := nodePath(name)
+		if !onNode && !scriptName.MatchString(path.Base(name)) {
+			return nil
+		}
+		if !d.Type().IsRegular() {
+			notes = append(notes, name+" was not read: not a regular file")
+			return nil
+		}
+		if files++; files > maxFiles || total > maxTotal {
+			notes = append(notes, fmt.Sprintf("%s and what follows was not read: more than %d files or %d MiB", name, maxFiles, maxTotal>>20))
+			return fs.SkipAll
+		}
+		content, why := readText(dir, name)
+		total += len(content)
+		if why != "" {
+			notes = append(notes, name+" was not read: "+why)
+			return nil
+		}
+		t := text{at: place{file: name, line: 1, column: 1}, node: node, path: inside, content: content, kind: script}
+		if onNode {
+			t.kind = kindOf(inside)
+		}
+		texts = append(texts, t)
+		return nil
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("read the hand-made node: %w", err)
+	}
+	return texts, notes, nil
+}
+
+// nodePath splits "slave1/etc/mesos/zk" into "slave1" and "/etc/mesos/zk"; an etc
+// at the top belongs to the node ".".
+func nodePath(name string) (node, inside string, ok bool) {
+	elements := strings.Split(name, "/")
+	for i, e := range elements[:len(elements)-1] {
+		if e == "etc" || (i <= 1 && slices.Contains([]string{"var", "usr", "opt"}, e)) {
+			return path.Join(append([]string{"."}, elements[:i]...)...), "/" + strings.Join(elements[i:], "/"), true
+		}
+	}
+	return "", "", false
+}
+
+func readText(dir fs.FS, name string) (content, why string) {
+	f, err := dir.Open(name)
+	if err != nil {
+		return "", err.Error()
+	}
+	defer func() { _ = f.Close() }()
+	if fi, err := f.Stat(); err != nil || !fi.Mode().IsRegular() {
+		return "", "not a regular file"
+	}
+	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	switch {
+	case err != nil:
+		return "", err.Error()
+	case len(b) > maxFile:
+		return "", fmt.Sprintf("larger than %d bytes", maxFile)
+	case bytes.IndexByte(b, 0) >= 0:
+		return "", "not a text"
+	}
+	return string(b), ""
+}
+
+// releaseOf finds the distribution's code name in os-release or lsb-release, or in a URL of a Mesos package.
+func releaseOf(texts []text) string {
+	names := map[string]string{"12.04": "precise", "14.04": "trusty", "16.04": "xenial"}
+	fromURL := ""
+	for _, t := range texts {
+		base := path.Base(t.path)
+		if base == "os-release" || base == "lsb-release" {
+			for _, key := range []string{"VERSION_CODENAME", "UBUNTU_CODENAME", "DISTRIB_CODENAME"} {
+				for line := range strings.Lines(t.content) {
+					if v, ok := strings.CutPrefix(strings.TrimSpace(line), key+"="); ok {
+						return quotesOff.Replace(v)
+					}
+				}
+			}
+		}
+		if m := ubuntuURL.FindStringSubmatch(t.content); m != nil && fromURL == "" {
+			fromURL = names[m[1]]
+		}
+	}
+	return fromURL
+}
+
+var ubuntuURL = regexp.MustCompile(`/ubuntu/(12\.04|14\.04|16\.04)/`)
+
+var hostLabel = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+
+// hostLines are the names and addresses of a hosts file, without loopback, in their order.
+func hostLines(content string) []cluster.Node {
+	var nodes []cluster.Node
+	for line := range strings.Lines(content) {
+		f := strings.Fields(code(line))
+		if len(f) < 2 {
+			continue
+		}
+		a, err := netip.ParseAddr(f[0])
+		if err != nil || a.IsLoopback() || a.IsMulticast() || a.IsUnspecified() || a.IsLinkLocalUnicast() {
+			continue
+		}
+		name := strings.ToLower(f[1])
+		if name, _, _ = strings.Cut(name, "."); !hostLabel.MatchString(name) {
+			continue
+		}
+		nodes = append(nodes, cluster.Node{Name: name, Address: a.String()})
+	}
+	return nodes
+}
+
+// nodesOf are the nodes that the hosts files name.
+func nodesOf(l *linter) []cluster.Node {
+	var nodes []cluster.Node
+	for _, s := range l.of(sawHosts) {
+		for _, n := range hostLines(s.value) {
+			if !slices.ContainsFunc(nodes, func(o cluster.Node) bool { return o.Name == n.Name || o.Address == n.Address }) && len(nodes) < maxHosts {
+				nodes = append(nodes, n)
+			}
+		}
+	}
+	return nodes
+}
+
+// factsOf are the facts that a hand-made node shows. Its settings contradict each other, so that only what
+// most can be relied on is taken: the table of hosts, the version of the package, the ensemble of zoo.cfg.
+func factsOf(l *linter) *cluster.Facts {
+	f := &cluster.Facts{Nodes: map[string]string{}}
+	for _, n := range nodesOf(l) {
+		f.Nodes[n.Name] = n.Address
+		if a, err := netip.ParseAddr(n.Address); err == nil && a.Is4() {
+			if p, err := a.Prefix(24); err == nil && !slices.Contains(f.Networks, p) {
+				f.Networks = append(f.Networks, p)
+			}
+		}
+	}
+	f.Masters = len(ensembleOf(l))
+	if deb, ok := l.first(sawMesosDeb, ""); ok {
+		f.Mesos = deb.value
+	}
+	return f
+}
+
+// ensembleOf lists the addresses of zoo.cfg's servers in the order of their numbers, or of a ZooKeeper URL.
+func ensembleOf(l *linter) []string {
+	servers := map[int]string{}
+	for _, s := range l.of(sawSetting) {
+		fields := strings.Fields(s.value)
+		if len(fields) != 3 {
+			continue
+		}
+		number, isServer := strings.CutPrefix(fields[1], "server.")
+		if n, err := strconv.Atoi(number); isServer && err == nil {
+			host, _, _ := strings.Cut(fields[2], ":")
+			servers[n] = host
+		}
+	}
+	var list []string
+	for n := 1; n <= len(servers) && servers[n] != ""; n++ {
+		list = append(list, servers[n])
+	}
+	if len(list) > 0 {
+		return list
+	}
+	for _, s := range l.of(sawSetting) {
+		fields := strings.Fields(s.value)
+		if len(fields) != 3 || !strings.HasPrefix(fields[2], "zk") {
+			continue
+		}
+		mended, _ := cluster.MendZKURL(fields[2])
+		u, err := cluster.ParseZKURL(mended)
+		if err != nil {
+			continue
+		}
+		for _, server := range u.Servers {
+			if host, _, err := net.SplitHostPort(server); err == nil {
+				list = append(list, host)
+			}
+		}
+		return list
+	}
+	return nil
+}

@@ -1,0 +1,108 @@
+package lint
+
+import (
+	"fmt"
+	"maps"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/mesos-forge/forge/builder"
+	"github.com/mesos-forge/forge/builder/cluster"
+	"github.com/mesos-forge/forge/builder/node"
+	"github.com/mesos-forge/forge/builder/recipe"
+)
+
+// machine is what nodes are taken to be; nothing that is checked depends on it.
+var machine = cluster.Machine{RAM: 8192, CPUs: 4}
+
+// nodes renders what every node of the inventory would have, and checks it.
+func (l *linter) nodes(s *recipe.Stack, inv *cluster.Inventory) {
+	for _, n := range inv.Nodes {
+		role, ok := s.Roles[n.Role]
+		if !ok {
+			l.note("nodes of the role %s were not rendered: the stack %s has no such role", n.Role, s.Name)
+			continue
+		}
+		rendering, err := node.Render(builder.StackImage(s, role), inv, node.Target{Node: n.Name, Role: n.Role, Machine: machine})
+		if err != nil {
+			l.refused(s, role, n, err)
+			continue
+		}
+		l.rendered(s, n, rendering)
+	}
+}
+
+var inComponent = regexp.MustCompile(`component ([a-z0-9-]+): file (/[^\s:]+):`)
+
+// refused tells why a node can't be rendered, where that is written.
+func (l *linter) refused(s *recipe.Stack, role *recipe.Role, n cluster.Node, err error) {
+	at, rule := place{file: role.Path}, "render"
+	switch text := err.Error(); {
+	case strings.Contains(text, "'s already"): // one port for two services
+		rule = "port-clash"
+	case strings.Contains(text, "required key"):
+		rule = "F13"
+	}
+	if m := inComponent.FindStringSubmatch(err.Error()); m != nil {
+		if c, ok := s.Components[m[1]]; ok {
+			at = lineOf(s.FS, c.Path, "path: "+m[2])
+			if rule == "F13" && m[1] == "spark" {
+				rule = "F27"
+			}
+		}
+	}
+	l.add(at, cluster.Finding{Rule: rule, Message: fmt.Sprintf("node %s can't be rendered: %v", n.Name, err)})
+}
+
+// rendered checks the files of one node. A problem is told where the manifest makes the value.
+func (l *linter) rendered(s *recipe.Stack, n cluster.Node, r *node.Rendering) {
+	own := newLinter(l.facts)
+	for _, f := range r.Files {
+		if f.Path == "/etc/hosts" {
+			continue // addresses are what it is for
+		}
+		own.scan(text{at: place{file: f.Path, line: 1, column: 1}, node: n.Name, path: f.Path, kind: kindOf(f.Path), content: string(f.Content)})
+	}
+	for _, svc := range r.Services {
+		if hdfsDaemon.MatchString(svc.Name) && strings.Contains(svc.Name, "hdfs") {
+			at := lineOf(s.FS, s.Components[svc.Component].Path, "name: "+svc.Name)
+			own.see(sawHDFSPackage, svc.Name, at, n.Name)
+		}
+	}
+	own.siteFiles()
+	if c, ok := s.Components["spark"]; ok && slices.Contains(r.Role.Components, "spark") && len(own.of(sawSparkSettings)) == 0 {
+		own.add(place{file: c.Path, line: 1, column: 1}, cluster.Finding{Rule: "F27", Message: "nothing renders an executor URI or executor home", Hint: "render spark.executor.uri, and SPARK_EXECUTOR_URI in spark-env.sh"})
+	}
+	keys := map[place]string{}
+	for _, set := range own.of(sawSetting) {
+		keys[set.at] = strings.Fields(set.value)[1]
+	}
+	for _, p := range own.problems {
+		at := place{p.File, p.Line, p.Column}
+		if path.IsAbs(p.File) {
+			p.Message = fmt.Sprintf("node %s, %s:%d: %s", n.Name, p.File, p.Line, p.Message)
+			at = madeBy(s, p.File, keys[at])
+		}
+		l.add(at, cluster.Finding{Rule: p.Rule, Message: p.Message, Hint: p.Hint})
+	}
+}
+
+// madeBy finds the line of the manifest that makes a file, or, with a key, that setting of it.
+func madeBy(s *recipe.Stack, file, key string) place {
+	for _, name := range slices.Sorted(maps.Keys(s.Components)) {
+		c := s.Components[name]
+		for _, f := range c.Files {
+			if f.Path != file && (f.Format != node.FormatFlags || f.Path != path.Dir(file)) {
+				continue
+			}
+			at := lineOf(s.FS, c.Path, "path: "+f.Path)
+			if setting := lineAfter(s.FS, at, key+":"); key != "" && setting.line > 0 {
+				return setting
+			}
+			return at
+		}
+	}
+	return place{file: file, line: 1, column: 1}
+}
