@@ -169,6 +169,7 @@ func killAndReboot(ctx context.Context, t *testing.T, m *builder.Booted, c *cons
 		t.Errorf("after kill -9 and a reboot: %v", err)
 		return
 	}
+	c.prompt(ctx, t)
 	if now := c.run(ctx, t, "grep storageID /data/1/dfs/dn/current/VERSION"); now != storage || storage == "" {
 		t.Errorf("the DataNode's storage was %q and is %q", storage, now)
 	}

@@ -37,6 +37,7 @@ func openConsole(ctx context.Context, t *testing.T, m *builder.Booted) *console 
 			t.Error(err)
 		}
 	})
+	c.prompt(ctx, t)
 	if who := c.run(ctx, t, "echo I am $(id -un) at $(tty)"); who != "I am root at /dev/ttyS0" {
 		t.Errorf("the shell on the console says %q", who)
 	}
@@ -56,6 +57,22 @@ func (c *console) text() string {
 	return c.seen.String()
 }
 
+// prompt waits for the shell: an Enter before it is there is lost, so it is typed again.
+func (c *console) prompt(ctx context.Context, t *testing.T) {
+	t.Helper()
+	before := len(c.text())
+	for !strings.Contains(c.text()[before:], ":~# ") {
+		if _, err := io.WriteString(c.keys, "\n"); err != nil {
+			t.Fatalf("type on the console: %v", err)
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("no prompt on the console: %v; it said:\n%s", context.Cause(ctx), c.text())
+		case <-time.After(2 * time.Second):
+		}
+	}
+}
+
 // run types a command and returns what it prints. Its output comes back encoded, between marks, since
 // kernel and services write to the same console; where one of them wrote into it, it is asked again.
 func (c *console) run(ctx context.Context, t *testing.T, command string) string {
@@ -63,29 +80,23 @@ func (c *console) run(ctx context.Context, t *testing.T, command string) string 
 	for range 5 {
 		c.runs++
 		answer := regexp.MustCompile(fmt.Sprintf(`<%d:([^:>]*):%d>`, c.runs, c.runs))
-		typed := fmt.Sprintf("\nprintf '<%%s:' %d; { %s\n} 2>&1 | base64 -w0; printf ':%%s>\\n' %d\n", c.runs, command, c.runs)
+		typed := fmt.Sprintf("printf '<%%s:' %d; { %s\n} 2>&1 | base64 -w0; printf ':%%s>\\n' %d\n", c.runs, command, c.runs)
 		if _, err := io.WriteString(c.keys, typed); err != nil {
 			t.Fatalf("type %q: %v", command, err)
 		}
-		for wait := 0; wait < 600; wait++ {
-			if m := answer.FindStringSubmatch(c.text()); m != nil {
-				if out, err := base64.StdEncoding.DecodeString(strings.TrimSpace(m[1])); err == nil {
-					return strings.TrimSpace(string(out))
-				}
-				break
-			}
+		var found []string
+		for found == nil {
 			select {
 			case <-ctx.Done():
 				t.Fatalf("%q on the console: %v; it said:\n%s", command, context.Cause(ctx), c.text())
 			case <-time.After(200 * time.Millisecond):
 			}
-			if wait > 0 && wait%150 == 0 { // a shell that was not there yet never saw it
-				if _, err := io.WriteString(c.keys, typed); err != nil {
-					t.Fatalf("type %q: %v", command, err)
-				}
-			}
+			found = answer.FindStringSubmatch(c.text())
+		}
+		if out, err := base64.StdEncoding.DecodeString(strings.TrimSpace(found[1])); err == nil {
+			return strings.TrimSpace(string(out))
 		}
 	}
-	t.Fatalf("%q on the console has no answer; it said:\n%s", command, c.text())
+	t.Fatalf("%q on the console has no answer that can be read; it said:\n%s", command, c.text())
 	return ""
 }
