@@ -56,6 +56,7 @@ func TestExampleDerivesTheDocumentsCluster(t *testing.T) {
 		}
 	}
 	wantPeers := []string{
+		"datanode 10.162.2.94:50010", "datanode 10.162.2.95:50010", "datanode 10.162.2.96:50010",
 		"jobtracker 10.162.2.92:9001",
 		"mesos-master 10.162.2.91:5050", "mesos-master 10.162.2.92:5050", "mesos-master 10.162.2.93:5050",
 		"namenode 10.162.2.91:9000",

@@ -20,6 +20,7 @@ const (
 	mesosSlavePort  = 5051
 	zkPeerPort      = 2888
 	zkElectionPort  = 3888
+	dataNodePort    = 50010
 )
 
 // Machine is what a node is made of.
@@ -370,7 +371,7 @@ func (p Peer) HostPort() string { return hostPort(p.Address, p.Port) }
 
 // PeerNames are the peers that a manifest may name, sorted.
 func PeerNames() []string {
-	return []string{"journalnode", "jobtracker", "mesos-master", "namenode", "zookeeper", "zookeeper-peer"}
+	return []string{"datanode", "journalnode", "jobtracker", "mesos-master", "namenode", "zookeeper", "zookeeper-peer"}
 }
 
 // Peers returns where a peer is. One answer of them is enough. The name must be
@@ -402,6 +403,8 @@ func (d *Derived) Peers(name string) []Peer {
 			return peers(d.HDFS.Port, pair...)
 		}
 		return peers(d.HDFS.Port, d.HDFS.NameNode)
+	case "datanode":
+		return peers(dataNodePort, d.HDFS.DataNodes...)
 	case "zookeeper-peer":
 		others := slices.DeleteFunc(slices.Clone(d.ZooKeeper.Nodes), func(n Node) bool { return n.Name == d.Node.Name })
 		return peers(zkElectionPort, others...)

@@ -70,7 +70,7 @@ func (n *Node) hasAddress(address string) bool {
 // initialised once, services. It may be run again at any time; a run with
 // nothing to change changes nothing. The outcome is kept for [Node.Status].
 func (n *Node) Apply(ctx context.Context, sink event.Sink) (*Resolved, error) {
-	unlock, err := n.lock()
+	unlock, err := n.lock(ctx, sink)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"net/netip"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/mesos-forge/forge/builder/event"
@@ -170,6 +172,25 @@ func TestApplyRefuses(t *testing.T) {
 				t.Errorf("status %s, errors %q", s.Level, s.Errors)
 			}
 		})
+	}
+}
+
+func TestTwoRunsAreKeptApart(t *testing.T) {
+	needRoot(t)
+	m := newMachine(t)
+	unlock, err := m.lock(t.Context(), event.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Sleep = func(_ context.Context, d time.Duration) error {
+		if m.late += d; m.late == 3*time.Second {
+			unlock() // the other run ends
+		}
+		return nil
+	}
+	log := &[]string{}
+	if err := m.applyInto(log); err != nil || m.late != 3*time.Second || (*log)[0] != "another forge-node apply is at work; this one begins when that ends" {
+		t.Errorf("after %v: %v; log %q", m.late, err, *log)
 	}
 }
 

@@ -2,13 +2,17 @@ package node
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/mesos-forge/forge/builder/event"
 )
 
 const (
@@ -127,8 +131,9 @@ func (n *Node) loadOutcome() (*outcome, error) {
 	return o, nil
 }
 
-// lock keeps two runs apart; the kernel drops it when the process ends.
-func (n *Node) lock() (unlock func(), err error) {
+// lock keeps two runs apart; the kernel drops it when the process ends. Another
+// run may wait for services for minutes, so this one says what it waits for.
+func (n *Node) lock(ctx context.Context, sink event.Sink) (unlock func(), err error) {
 	if err := mkdirs(n.path("/run/forge")); err != nil {
 		return nil, err
 	}
@@ -136,8 +141,19 @@ func (n *Node) lock() (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
-		return nil, errors.Join(fmt.Errorf("lock %s: %w", lockPath, err), f.Close())
+	for told := false; ; told = true {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil {
+			return func() { _ = f.Close() }, nil
+		}
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			if !told {
+				sink.Emit(event.Event{Kind: event.Log, Message: "another forge-node apply is at work; this one begins when that ends"})
+			}
+			err = n.Sleep(ctx, time.Second)
+		}
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("lock %s: %w", lockPath, err), f.Close())
+		}
 	}
-	return func() { _ = f.Close() }, nil
 }
