@@ -19,6 +19,7 @@ type Setting struct {
 }
 
 // settingRules say which check is for which key; keys that are plain words count only in the files named.
+// Each flag of Mesos and Marathon may be a variable as well.
 var settingRules = []struct {
 	files string // space-separated; "": any
 	keys  string // space-separated; path.Match
@@ -29,7 +30,12 @@ var settingRules = []struct {
 	{"mesos mesos-master", "zk", masterURL},
 	{"mesos-slave marathon", "master", masterURL},
 	{"marathon", "zk", ensembleURL},
-	{"", "mapred.mesos.master spark.master", masterURL},
+	{"", "mapred.mesos.master spark.master MESOS_ZK MESOS_MASTER MARATHON_MASTER", masterURL},
+	{"", "MARATHON_ZK", ensembleURL},
+	{"", "MESOS_REGISTRY", registry},
+	{"", "MESOS_QUORUM", quorum},
+	{"", "MESOS_IP MESOS_HOSTNAME MARATHON_HOSTNAME", nodeAddress},
+	{"", "MESOS_WORK_DIR", lasting},
 	{"mesos-master mesos-slave marathon", "ip hostname advertise_ip", nodeAddress},
 	{"mesos-master mesos-slave", "work_dir", lasting},
 	{"", "dfs.name.dir dfs.namenode.name.dir dfs.data.dir dfs.datanode.data.dir dfs.journalnode.edits.dir dataDir dataLogDir", lasting},
