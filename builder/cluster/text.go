@@ -29,7 +29,7 @@ var (
 	pathWord = regexp.MustCompile(`(?:https?://|/(?:etc|var|usr|opt|lib|run|srv|tmp|mnt|data)/)[^\s"'<>;,|)]+`)
 	// product is a name of the software in another spelling than its own files have; MESOS-123 and the like
 	// are names of issues, and so are all capitals.
-	product = regexp.MustCompile(`(?:^|[/._-])((?:Mesos|ZooKeeper|Zookeeper|zooKeeper|Hadoop|Marathon|Spark|Azkaban)(?:phere|sphere|d)?)(?:[/._-]|$)`)
+	product = regexp.MustCompile(`(?:^|[/._-])((?:Mesos|ZooKeeper|Zookeeper|zooKeeper|Hadoop|Marathon|Spark|Azkaban)(?:phere|d)?)(?:[/._-]|$)`)
 )
 
 // maxPath is the longest path that is looked at: PATH_MAX.

@@ -69,7 +69,7 @@ func Import(dir fs.FS) (*Imported, error) {
 }
 
 // scriptName tells files with commands.
-var scriptName = regexp.MustCompile(`(?i)(\.sh|\.bash|history|^install.*|^setup.*|^notes.*|^commands.*)$|^(install|setup|notes|commands)[^/]*\.(txt|md)$|history`)
+var scriptName = regexp.MustCompile(`(?i)(\.(sh|bash)$|history|^(install|setup|notes|commands))`)
 
 // readNodes reads the files that matter below dir, sorted by name.
 func readNodes(dir fs.FS) (texts []text, notes []string, err error) {
@@ -216,18 +216,31 @@ func nodesOf(l *linter) []cluster.Node {
 func factsOf(l *linter) *cluster.Facts {
 	f := &cluster.Facts{Nodes: map[string]string{}}
 	for _, n := range nodesOf(l) {
-		f.Nodes[n.Name] = n.Address
-		if a, err := netip.ParseAddr(n.Address); err == nil && a.Is4() {
-			if p, err := a.Prefix(24); err == nil && !slices.Contains(f.Networks, p) {
-				f.Networks = append(f.Networks, p)
-			}
+		know(f, n.Name, n.Address)
+	}
+	ensemble := ensembleOf(l)
+	f.Masters = len(ensemble)
+	if len(f.Nodes) == 0 { // without a hosts file, the ensemble says where the cluster is
+		for _, host := range ensemble {
+			know(f, host, host)
 		}
 	}
-	f.Masters = len(ensembleOf(l))
 	if deb, ok := l.first(sawMesosDeb, ""); ok {
 		f.Mesos = deb.value
 	}
 	return f
+}
+
+// know adds a node, and the network around it, whose other addresses may be gateways and the like.
+func know(f *cluster.Facts, name, address string) {
+	a, err := netip.ParseAddr(address)
+	if err != nil {
+		return
+	}
+	f.Nodes[name] = address
+	if p, err := a.Prefix(24); err == nil && a.Is4() && !slices.Contains(f.Networks, p) {
+		f.Networks = append(f.Networks, p)
+	}
 }
 
 // ensembleOf lists the addresses of zoo.cfg's servers in the order of their numbers, or of a ZooKeeper URL.

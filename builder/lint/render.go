@@ -75,6 +75,7 @@ func (l *linter) rendered(s *recipe.Stack, n cluster.Node, r *node.Rendering) {
 	if c, ok := s.Components["spark"]; ok && slices.Contains(r.Role.Components, "spark") && len(own.of(sawSparkSettings)) == 0 {
 		own.add(place{file: c.Path, line: 1, column: 1}, cluster.Finding{Rule: "F27", Message: "nothing renders an executor URI or executor home", Hint: "render spark.executor.uri, and SPARK_EXECUTOR_URI in spark-env.sh"})
 	}
+	own.adminServer(s, r)
 	keys := map[place]string{}
 	for _, set := range own.of(sawSetting) {
 		keys[set.at] = strings.Fields(set.value)[1]
@@ -86,6 +87,39 @@ func (l *linter) rendered(s *recipe.Stack, n cluster.Node, r *node.Rendering) {
 			at = madeBy(s, p.File, keys[at])
 		}
 		l.add(at, cluster.Finding{Rule: p.Rule, Message: p.Message, Hint: p.Hint})
+	}
+}
+
+// adminServer finds a clash that no manifest shows: from 3.5 on, ZooKeeper's AdminServer listens on 8080 unless
+// it is told not to (field guide, section 3).
+func (l *linter) adminServer(s *recipe.Stack, r *node.Rendering) {
+	zk, ok := s.Components["zookeeper"]
+	if !ok || compareVersions(zk.Version, "3.5") < 0 {
+		return
+	}
+	port, config := 8080, ""
+	for _, f := range r.Files {
+		if path.Base(f.Path) == "zoo.cfg" {
+			config = f.Path
+		}
+	}
+	for _, set := range l.of(sawSetting) {
+		switch fields := strings.Fields(set.value); {
+		case len(fields) != 3 || fields[0] != "zoo.cfg" && fields[0] != "zoo":
+		case fields[1] == "admin.enableServer" && fields[2] == "false":
+			return
+		case fields[1] == "admin.serverPort":
+			port = leadingNumber(fields[2])
+		}
+	}
+	zookeeper := slices.ContainsFunc(r.Services, func(svc node.RenderedService) bool { return svc.Component == "zookeeper" })
+	for _, svc := range r.Services {
+		for _, p := range svc.PortOf {
+			if p == port && zookeeper && config != "" {
+				l.add(place{file: config, line: 1, column: 1}, cluster.Finding{Rule: "port-clash",
+					Message: fmt.Sprintf("ZooKeeper's AdminServer and %s both listen on port %d", svc.Name, port), Hint: "write admin.enableServer=false, or another admin.serverPort"})
+			}
+		}
 	}
 }
 

@@ -26,14 +26,17 @@ var byHandSets = []func(*linter){(*linter).siteFiles, (*linter).sparkSettings}
 
 // myids: F02. An image gives its myid to every clone, a script to every node it runs on.
 func (l *linter) myids() {
-	count := map[string]int{}
+	nodes := map[string]map[string]bool{} // by myid; one node may have it in two places, one a link to the other
 	for _, s := range l.of(sawMyID) {
-		count[s.value]++
+		if nodes[s.value] == nil {
+			nodes[s.value] = map[string]bool{}
+		}
+		nodes[s.value][s.node] = true
 	}
 	for _, s := range l.of(sawMyID) {
 		switch {
 		case s.value == "" || strings.Contains(s.value, "{{") || strings.Contains(s.value, "$"):
-		case s.node == "" || count[s.value] > 1 || l.outsideEnsemble(s.node):
+		case s.node == "" || len(nodes[s.value]) > 1 || l.outsideEnsemble(s.node):
 			l.add(s.at, cluster.Finding{Rule: "F02", Message: fmt.Sprintf("myid is %s on every node that is made of this: a clone would be the same server again", s.value),
 				Hint: "leave it out: forge-node writes 1, 2, 3 on the nodes of the ensemble, none elsewhere"})
 		}

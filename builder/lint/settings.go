@@ -20,12 +20,13 @@ type placed struct {
 }
 
 var (
-	xmlName   = regexp.MustCompile(`<name>\s*([^<]*?)\s*</name>`)
-	xmlValue  = regexp.MustCompile(`<value>\s*([^<]*?)\s*</value>`)
-	pair      = regexp.MustCompile(`^\s*([A-Za-z][A-Za-z0-9_.-]*)\s*[=:\s]\s*(.*?)\s*$`)
-	assign    = regexp.MustCompile(`^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*?)\s*$`)
-	escape    = regexp.MustCompile(`\\([:=#! \\])`) // Java's, in properties
-	quotesOff = strings.NewReplacer(`"`, "", `'`, "")
+	xmlName    = regexp.MustCompile(`<name>\s*([^<]*?)\s*</name>`)
+	xmlValue   = regexp.MustCompile(`<value>\s*([^<]*?)\s*</value>`)
+	xmlComment = regexp.MustCompile(`(?s)<!--.*?-->`)
+	pair       = regexp.MustCompile(`^\s*([A-Za-z][A-Za-z0-9_.-]*)\s*[=:\s]\s*(.*?)\s*$`)
+	assign     = regexp.MustCompile(`^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*?)\s*$`)
+	escape     = regexp.MustCompile(`\\([:=#! \\])`) // Java's, in properties
+	quotesOff  = strings.NewReplacer(`"`, "", `'`, "")
 )
 
 // settings reads the settings of a text, in any state: a Hadoop file without its root has some, too.
@@ -41,9 +42,30 @@ func (t text) settings() []placed {
 	case keyValue:
 		return t.pairs(base, pair)
 	case env, script: // by its path: what is a flag in /etc/mesos is a variable in /etc/default/mesos
-		return t.pairs(or(t.path, t.at.file), assign)
+		return append(t.pairs(or(t.path, t.at.file), assign), t.options()...)
 	}
-	return nil
+	return t.options()
+}
+
+var (
+	daemonCall = regexp.MustCompile(`\b(mesos-master|mesos-slave|mesos-agent|marathon)\b.*\s--`)
+	option     = regexp.MustCompile(`\s--([A-Za-z_]+)[= ]([^\s"'$]+)`)
+)
+
+// options are flags on the command line of a daemon: mesos-master --quorum=1.
+func (t text) options() []placed {
+	var all []placed
+	t.each(func(at place, line string) {
+		call := daemonCall.FindStringSubmatch(code(line))
+		if call == nil {
+			return
+		}
+		file := strings.Replace(call[1], "agent", "slave", 1)
+		for _, m := range option.FindAllStringSubmatch(code(line), -1) {
+			all = append(all, placed{cluster.Setting{File: file, Key: m[1], Value: m[2]}, at})
+		}
+	})
+	return all
 }
 
 func (t text) pairs(file string, form *regexp.Regexp) []placed {
@@ -67,6 +89,7 @@ func (t text) pairs(file string, form *regexp.Regexp) []placed {
 func (t text) properties(file string) []placed {
 	var all []placed
 	name := ""
+	t.content = xmlComment.ReplaceAllStringFunc(t.content, func(c string) string { return strings.Repeat("\n", strings.Count(c, "\n")) })
 	t.each(func(at place, line string) {
 		for line != "" {
 			n, v := xmlName.FindStringSubmatchIndex(line), xmlValue.FindStringSubmatchIndex(line)

@@ -43,7 +43,7 @@ func Check(checkout fs.FS, stack string, inventory *Inventory) (*Result, error) 
 		if !l.recipes(err) {
 			return nil, err
 		}
-		return finish(l, doc), nil
+		return finish(l, doc, false), nil
 	}
 	usable := doc != nil && len(cluster.Errors(doc.Problems)) == 0
 	if usable {
@@ -64,15 +64,17 @@ func Check(checkout fs.FS, stack string, inventory *Inventory) (*Result, error) 
 	if usable {
 		l.nodes(s, doc.Inventory)
 	}
-	return finish(l, doc), nil
+	return finish(l, doc, usable), nil
 }
 
-// finish lets the inventory accept what it accepts.
-func finish(l *linter, doc *cluster.Document) *Result {
+// finish lets the inventory accept what it accepts; whole says that everything was looked at.
+func finish(l *linter, doc *cluster.Document, whole bool) *Result {
 	if doc != nil {
 		all := append(doc.Problems, doc.Inventory.Judge(l.problems)...)
-		for _, p := range doc.Inventory.UnusedAcceptances(all) {
-			all = append(all, doc.Place(p))
+		if whole {
+			for _, p := range doc.Inventory.UnusedAcceptances(all) {
+				all = append(all, doc.Place(p))
+			}
 		}
 		l.problems = all
 	}

@@ -258,6 +258,18 @@ func TestClashOfManifests(t *testing.T) {
 	want(t, files, check(t, files, example(t)), "port-clash", "recipes/bookworm/roles/slave.yaml", "", "node slave1 can't be rendered")
 }
 
+// TestAdminServer: ZooKeeper's AdminServer is in no manifest, and takes 8080 all the same.
+func TestAdminServer(t *testing.T) {
+	const template, hdfs = "recipes/bookworm/templates/zookeeper/zoo.cfg", "recipes/bookworm/components/hdfs.yaml"
+	files := checkout(t)
+	replace(t, files, hdfs, "{name: http, number: 50070}", "{name: http, number: 8080}")
+	if r := check(t, files, example(t)); len(r.Problems) > 0 {
+		t.Errorf("with the AdminServer off: %v", r.Problems)
+	}
+	replace(t, files, template, "admin.enableServer=false", "autopurge.purgeInterval=1")
+	want(t, files, check(t, files, example(t)), "port-clash", "recipes/bookworm/components/zookeeper.yaml", "zoo.cfg", "ZooKeeper's AdminServer and hadoop-hdfs-namenode both listen on port 8080")
+}
+
 func TestUnfit(t *testing.T) {
 	for _, c := range []struct {
 		software, version, other, otherVersion string

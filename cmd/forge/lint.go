@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/viper"
 
+	"github.com/mesos-forge/forge"
 	"github.com/mesos-forge/forge/builder/cluster"
 	"github.com/mesos-forge/forge/builder/lint"
 )
@@ -29,6 +31,9 @@ Exit status: 0 nothing is wrong (accepted rules are told all the same), 1 someth
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			w, json := cmd.OutOrStdout(), v.GetString("output") == "json"
+			if form := v.GetString("output"); form != "text" && !json {
+				return usageError{fmt.Errorf("--output %s: want text or json", form)}
+			}
 			switch {
 			case rules:
 				return printRules(w, json)
@@ -50,7 +55,7 @@ Exit status: 0 nothing is wrong (accepted rules are told all the same), 1 someth
 	return cmd
 }
 
-// lintStack checks a stack, and the inventory if there is one, or if it was asked for by name.
+// lintStack checks a stack with the inventory, or with the example where there is none and none was asked for by name.
 func lintStack(checkout, stack, inventory string, asked bool) (*lint.Result, error) {
 	root, err := os.OpenRoot(checkout)
 	if err != nil {
@@ -59,9 +64,9 @@ func lintStack(checkout, stack, inventory string, asked bool) (*lint.Result, err
 	defer func() { _ = root.Close() }()
 	f, err := os.Open(inventory)
 	if errors.Is(err, fs.ErrNotExist) && !asked {
-		result, err := lint.Check(root.FS(), stack, nil)
+		result, err := lint.Check(root.FS(), stack, &lint.Inventory{Name: "cluster.example.yaml", From: bytes.NewReader(forge.ExampleInventory)})
 		if err == nil {
-			result.Notes = append(result.Notes, "no inventory was checked: there is no "+inventory+"; forge init writes one")
+			result.Notes = append(result.Notes, "there is no "+inventory+", so the stack was checked with the example's nodes; forge init writes an inventory")
 		}
 		return result, err
 	}

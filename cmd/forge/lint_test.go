@@ -173,6 +173,7 @@ func TestLintText(t *testing.T) {
 	}
 	for _, c := range []struct{ args, want string }{
 		{"lint --inventory absent.yaml", "absent.yaml does not exist; forge init --to absent.yaml writes one"},
+		{"lint --output yaml", "--output yaml: want text or json"},
 		{"lint --to x", "--to belongs to --import"},
 		{"lint --import absent", "hand-made node"},
 		{"lint --import " + f.dir + "/checkout/hack", "it holds neither an etc folder nor a script"},
