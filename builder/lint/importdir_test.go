@@ -36,10 +36,10 @@ func TestImportRight(t *testing.T) {
 		"var/lib/zookeeper/myid":        "1\n",
 		"etc/zookeeper/conf/zoo.cfg":    "dataDir=/var/lib/zookeeper\nserver.1=10.162.2.91:2888:3888\nserver.2=10.162.2.92:2888:3888\nserver.3=10.162.2.93:2888:3888\n",
 		"etc/hadoop/conf/core-site.xml": "<?xml version=\"1.0\"?>\n<configuration>\n<!-- <name>fs.defaultFS</name>\n<value>hdfs:/x</value> -->\n<property><name>fs.defaultFS</name><value>hdfs://10.162.2.91:9000</value></property>\n</configuration>\n",
-		"etc/hadoop/conf/hdfs-site.xml": "<configuration><property><name>dfs.namenode.name.dir</name><value>/data/1/dfs/nn</value></property></configuration>",
+		"etc/hadoop/conf/hdfs-site.xml": "<configuration><property><name>dfs.namenode.name.dir</name><value>/data/1/dfs/nn</value></property><property><name>dfs.ha.namenodes.lab</name><value>nn1,nn2</value></property></configuration>",
 		"etc/hadoop/conf/mapred-site.xml": "<configuration><property><name>mapred.job.tracker</name><value>10.162.2.91:9001</value></property>" +
 			"<property><name>mapred.mesos.master</name><value>zk://" + zk + "/mesos</value></property></configuration>",
-		"install.sh": "#!/bin/sh\n# notes about Mesos\nprintf '#!/bin/sh\\nexit 101\\n' > /usr/sbin/policy-rc.d\napt-get -y install zookeeperd hadoop-hdfs-namenode\nservice zookeeper start\nsudo -u hdfs hdfs zkfc -formatZK\n",
+		"install.sh": "#!/bin/sh\n# notes about Mesos\nprintf '#!/bin/sh\\nexit 101\\n' > /usr/sbin/policy-rc.d\napt-get -y install zookeeperd hadoop-hdfs-namenode\nservice zookeeper start\nsudo -u hdfs hdfs zkfc -formatZK\nsudo -u hdfs hdfs namenode -format\n",
 	}))
 	if err != nil {
 		t.Fatal(err)
@@ -69,6 +69,8 @@ func TestImportFacts(t *testing.T) {
 		"command line":      {map[string]string{"run.sh": "exec mesos-master --work_dir=/var/lib/mesos --registry=in_memory\n"}, "F05", `registry is "in_memory"`},
 		"agent's data":      {map[string]string{"run.sh": "mesos-agent --work_dir=/tmp/mesos\n"}, "temporary", "gone after a reboot"},
 		"without hosts":     {map[string]string{"etc/zookeeper/conf/zoo.cfg": zoo, "etc/mesos-slave/ip": "192.168.2.94\n"}, "F07", "an address that no node has"},
+		"format":            {map[string]string{"etc/zookeeper/conf/zoo.cfg": zoo, "x.sh": "sudo -u hdfs hdfs namenode -format\n"}, "F14", "one NameNode, or hdfs.ha"},
+		"policy too late":   {map[string]string{"x.sh": "apt-get install -y hadoop-hdfs-datanode\ntouch /usr/sbin/policy-rc.d\n"}, "F16", "hadoop-hdfs-datanode starts while it is installed"},
 		"no configuration":  {map[string]string{"etc/hadoop/conf/hdfs-site.xml": "\n"}, "F21", "no <configuration>"},
 		"broken XML":        {map[string]string{"etc/hadoop/conf/hdfs-site.xml": "<configuration>\n<property></configuration>"}, "F21", "not XML"},
 		"required key":      {map[string]string{"etc/hadoop/conf/hdfs-site.xml": "<configuration></configuration>", "etc/hadoop/conf/core-site.xml": "<configuration></configuration>", "x.sh": "apt-get install hadoop-hdfs-datanode\n"}, "F13", "core-site.xml has no fs.default.name or fs.defaultFS"},

@@ -33,10 +33,10 @@ var lineRules = []struct {
 	{"F18", commands, regexp.MustCompile(`(?:^|[;&]\s*)\s*(?:sudo\s+)?(/etc/profile\.d/\S+\.sh)\s*$`),
 		"%q is executed: what it exports ends with that process, and services never read it", "write the settings to /etc/default/SERVICE", false},
 	{"F14", []kind{script}, regexp.MustCompile(`\b((?:hadoop|hdfs)\s+namenode\s+.*-format)\b`),
-		"%q formats a NameNode wherever the script runs: on each master it makes a file system of its own", "one NameNode, or hdfs.ha; forge-node formats it once", false},
-	{"F01", commands, regexp.MustCompile(`\b(?:service|start|stop|restart|systemctl\s+\w+|update-rc\.d)\s+((?:Mesos|ZooKeeper|Zookeeper|Hadoop|Marathon|Spark|Azkaban)[\w.-]*)`),
+		"%q formats a NameNode wherever the script runs: on each master it makes a file system of its own", "one NameNode, or hdfs.ha; forge-node formats it once", true},
+	{"F01", []kind{script}, regexp.MustCompile(`\b(?:service|start|stop|restart|systemctl\s+\w+|update-rc\.d)\s+((?:Mesos|ZooKeeper|Zookeeper|Hadoop|Marathon|Spark|Azkaban)[\w.-]*)`),
 		"the service %q has capital letters; there is none of that name", "write it in lower case", false},
-	{"F01", commands, regexp.MustCompile(`\binstall\s+.*\b((?:Mesos|ZooKeeper|Zookeeper|Hadoop|Marathon|Spark|Azkaban)[\w.-]*)`),
+	{"F01", []kind{script}, regexp.MustCompile(`\binstall\s+.*\b((?:Mesos|ZooKeeper|Zookeeper|Hadoop|Marathon|Spark|Azkaban)[\w.-]*)`),
 		"the package %q has capital letters; there is none of that name", "write it in lower case", false},
 }
 

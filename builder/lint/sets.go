@@ -22,7 +22,19 @@ func (l *linter) sets() {
 }
 
 // byHandSets are rules that need all of a machine, which only a hand-made node shows.
-var byHandSets = []func(*linter){(*linter).siteFiles, (*linter).sparkSettings}
+var byHandSets = []func(*linter){(*linter).formats, (*linter).siteFiles, (*linter).sparkSettings}
+
+// formats: F14. With HA, or with one master, somebody has to format the one NameNode.
+func (l *linter) formats() {
+	ha := slices.ContainsFunc(l.of(sawSetting), func(s sighting) bool { return strings.Contains(s.value, " dfs.ha.namenodes.") })
+	if ha || l.facts.Masters == 1 {
+		return
+	}
+	for _, s := range l.of(sawFormat) {
+		l.add(s.at, cluster.Finding{Rule: "F14", Message: fmt.Sprintf("%q formats a NameNode wherever it is typed: each of the masters gets a file system of its own, and nothing elects between them", s.value),
+			Hint: "one NameNode, or hdfs.ha; forge-node formats it once"})
+	}
+}
 
 // myids: F02. An image gives its myid to every clone, a script to every node it runs on.
 func (l *linter) myids() {
@@ -124,10 +136,10 @@ func (l *linter) zookeeperNames() {
 
 // startedEarly: F16.
 func (l *linter) startedEarly() {
-	if len(l.of(sawPolicy)) > 0 {
-		return
-	}
 	for _, s := range l.of(sawHDFSPackage) {
+		if slices.ContainsFunc(l.of(sawPolicy), func(p sighting) bool { return p.at.file == s.at.file && p.at.line < s.at.line }) {
+			continue
+		}
 		l.add(s.at, cluster.Finding{Rule: "F16", Message: s.value + " starts while it is installed, before it is configured and formatted",
 			Hint: "keep it from starting with policy-rc.d; format once, then start"})
 	}
