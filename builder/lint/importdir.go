@@ -21,7 +21,7 @@ import (
 const (
 	maxFile  = 1 << 20
 	maxFiles = 5000
-	maxTotal = 16 << 20
+	maxTotal = 8 << 20
 	maxHosts = 256
 	maxDepth = 24
 )

@@ -20,6 +20,7 @@ const maxWrites = 1000
 func (t text) writes() []text {
 	var all []text
 	var doc *text // the here document that is open
+	var content strings.Builder
 	end := ""
 	t.each(func(at place, line string) {
 		if len(all) >= maxWrites {
@@ -27,10 +28,12 @@ func (t text) writes() []text {
 		}
 		if doc != nil {
 			if strings.TrimSpace(line) == end {
+				doc.content = content.String()
 				all, doc = append(all, *doc), nil
+				content.Reset()
 				return
 			}
-			doc.content += line + "\n"
+			content.WriteString(line + "\n")
 			return
 		}
 		command := code(line)
