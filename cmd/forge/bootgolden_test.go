@@ -43,7 +43,7 @@ func TestBootGolden(t *testing.T) {
 	if err := os.WriteFile(inventory, []byte(pair), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), bootTime)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*bootTime) // and a reboot
 	defer cancel()
 	segment := vm.Network{Kind: vm.Multicast, Group: netip.AddrPortFrom(netip.MustParseAddr("239.255.42.1"), uint16(freePorts(t, 1)[0]))}
 	blank := filepath.Join(t.TempDir(), "data.raw")
