@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 
@@ -160,9 +160,12 @@ func killAndReboot(ctx context.Context, t *testing.T, m *builder.Booted, c *cons
 	}
 	storage := c.run(ctx, t, "grep storageID /data/1/dfs/dn/current/VERSION")
 	killed := c.run(ctx, t, "sed -i 's/datanode: 200/datanode: 208/' /etc/forge/cluster.yaml; systemctl restart --no-block forge-node; "+
-		"for i in $(seq 200); do p=$(systemctl show -P MainPID forge-node); test $p != 0 && break; sleep 0.02; done; sleep 0.4; kill -9 $p && echo killed; systemctl reboot")
-	if !strings.HasPrefix(killed, "killed") {
+		"for i in $(seq 200); do p=$(systemctl show -P MainPID forge-node); test $p != 0 && break; sleep 0.02; done; sleep 0.4; kill -9 $p && echo killed")
+	if killed != "killed" {
 		t.Errorf("kill -9 of forge-node: %q", killed)
+	}
+	if _, err := io.WriteString(c.keys, "systemctl reboot\n"); err != nil {
+		t.Error(err)
 	}
 	awaitReboot(ctx, t, m, before.BootID)
 	if _, err := m.Reach(ctx, node.LevelInRole); err != nil {
