@@ -149,7 +149,7 @@ func (in *seedInput) seed(name string) (*Seed, error) {
 		s.spec.Mounts = append(s.spec.Mounts, seed.Mount{Path: m.Path, Source: m.Source, Device: m.Device, Options: m.Options})
 	}
 	if s.spec.Secrets, err = in.secretsOf(d.Node.Role); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("node %s: %w", d.Node.Name, err)
 	}
 	s.Secrets = slices.Sorted(maps.Keys(s.spec.Secrets))
 	s.warn()
@@ -210,8 +210,7 @@ func WriteSeeds(dir string, seeds []*Seed) ([]string, error) {
 func readInventory(path string) ([]byte, *cluster.Inventory, error) {
 	fi, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, fmt.Errorf("no inventory: %s does not exist; copy %s to %s and change the addresses, or name another one with --inventory",
-			path, exampleInventory, filepath.Base(path))
+		return nil, nil, fmt.Errorf("no inventory: %s does not exist; forge init --to %s writes one, or name another one with --inventory", path, path)
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("inventory: %w", err)
