@@ -77,9 +77,14 @@ func buildable(s *recipe.Stack) error {
 
 func loadStack(checkout, name string) (*recipe.Stack, error) {
 	if _, err := os.Stat(filepath.Join(checkout, "recipes")); err != nil {
-		return nil, fmt.Errorf("%s has no folder recipes: run forge where the recipes are, or name the place with --checkout (%w)", checkout, err)
+		return nil, NoRecipes(checkout, err)
 	}
 	return recipe.Load(os.DirFS(checkout), name)
+}
+
+// NoRecipes says that a folder is no checkout, as err shows.
+func NoRecipes(checkout string, err error) error {
+	return fmt.Errorf("%s has no folder recipes: run forge where the recipes are, or name the place with --checkout (%w)", checkout, err)
 }
 
 // StackImage is what an image of the role holds for forge-node: the manifests and templates that its

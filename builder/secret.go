@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -123,8 +124,12 @@ func (in *seedInput) secretsOf(role string) (map[string]string, error) {
 	if in.opt.Declared == nil {
 		return in.secrets, nil
 	}
+	declared, ok := in.opt.Declared[role]
+	if roles := slices.Sorted(maps.Keys(in.opt.Declared)); !ok {
+		return nil, fmt.Errorf("the stack has no role %q%s; its roles: %s; mend the inventory, or name another stack with --stack", role, cluster.DidYouMean(role, roles), strings.Join(roles, ", "))
+	}
 	secrets := map[string]string{}
-	for _, s := range in.opt.Declared[role] {
+	for _, s := range declared {
 		value, given := in.secrets[s.Name]
 		if s.Shared {
 			var err error

@@ -274,3 +274,24 @@ func TestLoadStackSecrets(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// A role that the stack lacks would only be refused by the machine that boots with the seed.
+func TestSeedOfAnUnknownRole(t *testing.T) {
+	data, err := os.ReadFile("../cluster.example.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	opt := seedOptions(t)
+	opt.Inventory = filepath.Join(t.TempDir(), "cluster.yaml")
+	if err := os.WriteFile(opt.Inventory, []byte(strings.Replace(string(data), "role: slave\n", "role: salve\n", 1)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	const want = `node slave1: the stack has no role "salve"; did you mean "slave"?; its roles: master, slave; mend the inventory, or name another stack with --stack`
+	if _, err := NewSeeds(opt); err == nil || err.Error() != want {
+		t.Errorf("error %v; want %s", err, want)
+	}
+	opt.Inventory = filepath.Join(t.TempDir(), "none.yaml")
+	if _, err := NewSeeds(opt); err == nil || err.Error() != "no inventory: "+opt.Inventory+" does not exist; forge init --to "+opt.Inventory+" writes one, or name another one with --inventory" {
+		t.Errorf("error %v", err)
+	}
+}

@@ -80,6 +80,7 @@ var rulebook = []Rule{
 	{ID: "unknown-extra", Title: "extra settings for a file that nothing renders", Right: "a name that a component's manifest has", Where: "extra"},
 	{ID: "unknown-key", Title: "a key that is not known", Right: "a key of the schema", Where: inInventory, Firm: true},
 	{ID: "unknown-node", Title: "a node that is not in the inventory", Right: "one of nodes", Where: inInventory, Firm: true},
+	{ID: "unknown-role", Title: "a role that the stack does not have", Right: "one of the stack's roles", Where: inInventory, Firm: true},
 	{ID: "value", Title: "characters that a value can't have", Right: "what the message says", Where: inInventory, Firm: true},
 	{ID: "zk-ensemble", Title: "other servers than the ensemble's", Right: "all servers of the ensemble", Where: "extra, overlays, rendered files"},
 }

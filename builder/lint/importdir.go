@@ -1,10 +1,7 @@
 package lint
 
 import (
-	"bytes"
 	"errors"
-	"fmt"
-	"io"
 	"io/fs"
 	"net"
 	"net/netip"
@@ -17,14 +14,8 @@ import (
 	"github.com/mesos-forge/forge/builder/cluster"
 )
 
-// Bounds of what is read of a hand-made node.
-const (
-	maxFile  = 1 << 20
-	maxFiles = 5000
-	maxTotal = 8 << 20
-	maxHosts = 256
-	maxDepth = 24
-)
+// maxHosts bounds the nodes that hosts files name.
+const maxHosts = 256
 
 // Imported is what a hand-made node shows.
 type Imported struct {
@@ -42,7 +33,7 @@ func Import(dir fs.FS) (*Imported, error) {
 		return nil, err
 	}
 	if len(texts) == 0 {
-		return nil, errors.New("it holds neither an etc folder nor a script (*.sh, *history*, install*.txt)")
+		return nil, errors.New(strings.Join(append([]string{"it holds neither an etc folder nor a script (*.sh, *history*, install*.txt) that can be read"}, notes...), "; "))
 	}
 	// Two passes: what is known of the cluster decides what is wrong.
 	gathered := newLinter(&cluster.Facts{})
@@ -66,89 +57,6 @@ func Import(dir fs.FS) (*Imported, error) {
 	}
 	im.Result, im.Inventory = *l.result(), proposal
 	return im, nil
-}
-
-// scriptName tells files with commands.
-var scriptName = regexp.MustCompile(`(?i)(\.(sh|bash)$|history|^(install|setup|notes|commands))`)
-
-// readNodes reads the files that matter below dir, sorted by name.
-func readNodes(dir fs.FS) (texts []text, notes []string, err error) {
-	files, total := 0, 0
-	err = fs.WalkDir(dir, ".", func(name string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil && name == ".":
-			return err
-		case err != nil:
-			notes = append(notes, fmt.Sprintf("%s was not read: %v", name, err))
-			return fs.SkipDir
-		case d.IsDir() && strings.Count(name, "/") >= maxDepth:
-			notes = append(notes, name+" was not read: too deep")
-			return fs.SkipDir
-		case d.IsDir():
-			return nil
-		}
-		node, inside, onNode := nodePath(name)
-		if !onNode && !scriptName.MatchString(path.Base(name)) {
-			return nil
-		}
-		if !d.Type().IsRegular() {
-			notes = append(notes, name+" was not read: not a regular file")
-			return nil
-		}
-		if files++; files > maxFiles || total > maxTotal {
-			notes = append(notes, fmt.Sprintf("%s and what follows was not read: more than %d files or %d MiB", name, maxFiles, maxTotal>>20))
-			return fs.SkipAll
-		}
-		content, why := readText(dir, name)
-		total += len(content)
-		if why != "" {
-			notes = append(notes, name+" was not read: "+why)
-			return nil
-		}
-		t := text{at: place{file: name, line: 1, column: 1}, node: node, path: inside, content: content, kind: script}
-		if onNode {
-			t.kind = kindOf(inside)
-		}
-		texts = append(texts, t)
-		return nil
-	})
-	if err != nil {
-		return nil, nil, fmt.Errorf("read the hand-made node: %w", err)
-	}
-	return texts, notes, nil
-}
-
-// nodePath splits "slave1/etc/mesos/zk" into "slave1" and "/etc/mesos/zk"; an etc
-// at the top belongs to the node ".".
-func nodePath(name string) (node, inside string, ok bool) {
-	elements := strings.Split(name, "/")
-	for i, e := range elements[:len(elements)-1] {
-		if e == "etc" || (i <= 1 && slices.Contains([]string{"var", "usr", "opt"}, e)) {
-			return path.Join(append([]string{"."}, elements[:i]...)...), "/" + strings.Join(elements[i:], "/"), true
-		}
-	}
-	return "", "", false
-}
-
-func readText(dir fs.FS, name string) (content, why string) {
-	f, err := dir.Open(name)
-	if err != nil {
-		return "", err.Error()
-	}
-	defer func() { _ = f.Close() }()
-	if fi, err := f.Stat(); err != nil || !fi.Mode().IsRegular() {
-		return "", "not a regular file"
-	}
-	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	switch {
-	case err != nil:
-		return "", err.Error()
-	case len(b) > maxFile:
-		return "", fmt.Sprintf("larger than %d bytes", maxFile)
-	case bytes.IndexByte(b, 0) >= 0:
-		return "", "not a text"
-	}
-	return string(b), ""
 }
 
 // releaseOf finds the distribution's code name in os-release or lsb-release, or in a URL of a Mesos package.

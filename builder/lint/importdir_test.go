@@ -2,6 +2,7 @@ package lint
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -28,6 +29,7 @@ func TestImportRight(t *testing.T) {
 	im, err := Import(tree(map[string]string{
 		"etc/hosts":                     hosts,
 		"etc/hostname":                  "master1\n",
+		"etc/selinux/semanage.conf":     "module-store = direct\n", // of Debian's libsemanage
 		"etc/resolv.conf":               "nameserver 10.162.2.1\n",
 		"etc/mesos/zk":                  "zk://" + zk + "/mesos\n",
 		"etc/mesos-master/quorum":       "2\n",
@@ -139,7 +141,7 @@ func TestImportHostile(t *testing.T) {
 		}
 	}
 	notes := strings.Join(im.Notes, "\n")
-	for _, want := range []string{"etc/mesos/zk was not read: not a regular file", "etc/mesos/fifo was not read: not a regular file", "etc/linked was not read: not a regular file",
+	for _, want := range []string{"etc/linked, etc/mesos/fifo, etc/mesos/zk, etc/root were not read: not a regular file",
 		"etc/mesos/big was not read: larger than", "etc/mesos/binary was not read: not a text", "was not read: too deep"} {
 		if !strings.Contains(notes, want) {
 			t.Errorf("no note %q in\n%s", want, notes)
@@ -158,6 +160,29 @@ func TestImportManyFiles(t *testing.T) {
 	im, err := Import(files)
 	if err != nil || im.Files != maxFiles || !strings.Contains(strings.Join(im.Notes, "\n"), "more than 5000 files") {
 		t.Fatalf("%d files, %v, notes %v", im.Files, err, im.Notes)
+	}
+}
+
+// TestImportTellsWhatItLeavesOut: links are counted, not listed, and where nothing was read, the reason is told.
+func TestImportTellsWhatItLeavesOut(t *testing.T) {
+	files := fstest.MapFS{}
+	for i := range 12 {
+		files[fmt.Sprintf("etc/alternatives/%02d", i)] = &fstest.MapFile{Data: []byte("/bin/sh"), Mode: fs.ModeSymlink | 0o777}
+	}
+	const links = "etc/alternatives/00, etc/alternatives/01, etc/alternatives/02, etc/alternatives/03, etc/alternatives/04 and 7 more were not read: not a regular file"
+	if _, err := Import(files); err == nil || !strings.HasSuffix(err.Error(), "that can be read; "+links) {
+		t.Errorf("error %v", err)
+	}
+	files["etc/hosts"] = &fstest.MapFile{Data: []byte(hosts), Mode: 0o644}
+	im, err := Import(files)
+	if err != nil || len(im.Notes) == 0 || im.Notes[0] != links || im.Files != 1 {
+		t.Errorf("%v, %+v", err, im)
+	}
+	for i := range maxEntries {
+		files[fmt.Sprintf("home/%06d", i)] = &fstest.MapFile{Mode: 0o644}
+	}
+	if im, err = Import(files); err != nil || !strings.Contains(strings.Join(im.Notes, "\n"), "what follows was not read: more than 100000 files and folders") {
+		t.Errorf("a whole machine: %v, %v", err, im.Notes)
 	}
 }
 

@@ -234,6 +234,13 @@ func (l *linter) against(s *recipe.Stack, doc *cluster.Document) {
 				Message: fmt.Sprintf("extra.%s: no component of the stack %s renders that file%s", name, s.Name, cluster.DidYouMean(name, known)), Hint: "known names: " + strings.Join(known, ", ")})
 		}
 	}
+	roles := slices.Sorted(maps.Keys(s.Roles))
+	for i, n := range inv.Nodes {
+		if _, ok := s.Roles[n.Role]; !ok && n.Role != "" {
+			problems = append(problems, cluster.Problem{Path: fmt.Sprintf("nodes[%d].role", i), Rule: "unknown-role",
+				Message: fmt.Sprintf("node %q has the role %q, and the stack %s has no such role%s", n.Name, n.Role, s.Name, cluster.DidYouMean(n.Role, roles)), Hint: "its roles: " + strings.Join(roles, ", ")})
+		}
+	}
 	for _, section := range []struct {
 		name string
 		set  bool

@@ -207,6 +207,7 @@ func TestInventoryAgainstTheStack(t *testing.T) {
 	const file = "recipes/bookworm/components/marathon.yaml"
 	for _, c := range []struct{ name, add, marathon, rule, file, message string }{
 		{"unknown extra", "extra: {hdfs-sit: {a: b}}", "", "unknown-extra", "cluster.yaml", `did you mean "hdfs-site"?`},
+		{"a role misspelt", "", "", "unknown-role", "cluster.yaml", `node "slave1" has the role "salve", and the stack bookworm has no such role; did you mean "slave"?`},
 		{"F03", "azkaban: {node: master1}", "", "F03", "cluster.yaml", "the stack bookworm has no component of that name"},
 		{"F20 with the stack's Mesos", "extra: {mapred-site: {mapred.mesos.executor.uri: \"hdfs://10.162.2.91:9000/hadoop-mesos-0.20.tar.gz\"}}", "", "F20", "cluster.yaml", "says Mesos 0.20; Mesos is 1.11.0"},
 		{"F25", "", "0.8.1", "F25", file, "marathon 0.8.1 does not go with Mesos 1.11.0"},
@@ -218,7 +219,11 @@ func TestInventoryAgainstTheStack(t *testing.T) {
 			if c.marathon != "" {
 				files[file] = marathon(c.marathon)
 			}
-			want(t, files, check(t, files, example(t)+c.add+"\n"), c.rule, c.file, "", c.message)
+			inventory := example(t)
+			if c.rule == "unknown-role" {
+				inventory = strings.Replace(inventory, "role: slave\n", "role: salve\n", 1)
+			}
+			want(t, files, check(t, files, inventory+c.add+"\n"), c.rule, c.file, "", c.message)
 		})
 	}
 }

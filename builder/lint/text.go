@@ -92,7 +92,7 @@ func (l *linter) nodePath(t text) {
 		l.see(sawHostname, strings.ToLower(strings.TrimSpace(t.content)), t.at, t.node)
 	case path.Dir(lower) == "/etc/init" && strings.HasSuffix(base, ".override"):
 		l.see(sawService, strings.TrimSuffix(base, ".override"), t.at, t.node)
-	case strings.HasPrefix(lower, "/etc/selinux/") || strings.HasPrefix(lower, "/etc/sysconfig/"):
+	case lower == "/etc/selinux/config" || strings.HasPrefix(lower, "/etc/sysconfig/"):
 		l.add(t.at, cluster.Finding{Rule: "F08", Message: t.path + " belongs to Red Hat's distributions; Debian and Ubuntu don't read it", Hint: "remove it"})
 	case base == "core-site.xml" || base == "hdfs-site.xml":
 		l.see(sawSite, base, t.at, t.node)

@@ -13,7 +13,7 @@ import (
 //
 // Nothing is written below a mount that is absent: it would fill the root disk.
 func (n *Node) configure(r *Resolved, s *state, acc *accounts, absent []absentMount, end *outcome) error {
-	warnings, err := n.checkFixed(r.Rendering.Files, s)
+	warnings, err := n.checkFixed(r.Rendering.Files, s, absent)
 	end.Warnings = append(end.Warnings, warnings...)
 	if err != nil {
 		return err
@@ -45,7 +45,7 @@ func (n *Node) configure(r *Resolved, s *state, acc *accounts, absent []absentMo
 		}
 	}
 	for _, f := range r.Rendering.Files {
-		if below(f.Path, absent) != nil {
+		if below(f.Path, absent) != nil || anyBelow(f.Fixed, absent) {
 			continue
 		}
 		if err := n.writeFile(f, acc); err != nil {

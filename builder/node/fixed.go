@@ -14,9 +14,12 @@ const maxFixed = 4 << 10
 // directory, while data lies there. It compares with what was recorded when
 // the file was written and with what the file holds now. It changes nothing on
 // disk but the record, and that only for files that may be written.
-func (n *Node) checkFixed(files []RenderedFile, s *state) (warnings []string, err error) {
+//
+// Data on a file system that is absent can't be looked at: a file that it is
+// fixed by keeps its content and its record until that is back.
+func (n *Node) checkFixed(files []RenderedFile, s *state, absent []absentMount) (warnings []string, err error) {
 	for _, f := range files {
-		if len(f.Fixed) == 0 {
+		if len(f.Fixed) == 0 || anyBelow(f.Fixed, absent) {
 			continue
 		}
 		if len(f.Content) > maxFixed {

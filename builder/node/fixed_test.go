@@ -40,7 +40,7 @@ func TestFixed(t *testing.T) {
 				c.before(m, s)
 			}
 			recorded := maps.Clone(s.Fixed)
-			warnings, err := m.checkFixed([]RenderedFile{{Path: "/etc/other", Content: []byte("x")}, {Path: path, Content: []byte("2\n"), Fixed: []string{data}}}, s)
+			warnings, err := m.checkFixed([]RenderedFile{{Path: "/etc/other", Content: []byte("x")}, {Path: path, Content: []byte("2\n"), Fixed: []string{data}}}, s, nil)
 			if c.err == "" && err != nil || c.err != "" && (err == nil || !strings.Contains(err.Error(), c.err)) {
 				t.Errorf("error %v, want %q", err, c.err)
 			}
@@ -54,5 +54,33 @@ func TestFixed(t *testing.T) {
 				t.Errorf("recorded %q, want %q", s.Fixed, recorded)
 			}
 		})
+	}
+}
+
+// TestFixedOnAnAbsentDisk: what data on a disk that is away was written under is neither recorded
+// nor rendered anew, so that the disk fits when it is back.
+func TestFixedOnAnAbsentDisk(t *testing.T) {
+	const path, data = "/etc/zookeeper/conf/myid", "/data/zk/version-2"
+	m := newMachine(t)
+	s, err := m.loadState()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.write(path, "1\n")
+	s.Fixed[path] = "1\n"
+	r := &Resolved{Identity: Identity{Node: "slave1"}, Rendering: &Rendering{Files: []RenderedFile{{Path: path, Content: []byte("2\n"), Mode: 0o644, Fixed: []string{data}}}}}
+	acc, err := m.accounts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.configure(r, s, acc, []absentMount{{path: "/data/zk"}}, &outcome{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := m.read(path); got != "1\n" || s.Fixed[path] != "1\n" {
+		t.Errorf("the disk away: the file holds %q, the record is %q; want both as they were", got, s.Fixed[path])
+	}
+	m.write(data+"/log.1", "x")
+	if err := m.configure(r, s, acc, nil, &outcome{}); err == nil || !strings.Contains(err.Error(), "must not change from \"1\" to \"2\" while "+data+" holds data") {
+		t.Errorf("the disk back: %v", err)
 	}
 }

@@ -28,6 +28,11 @@ func below(path string, absent []absentMount) *absentMount {
 	return nil
 }
 
+// anyBelow tells whether any of the paths lies on or below an absent mount.
+func anyBelow(paths []string, absent []absentMount) bool {
+	return slices.ContainsFunc(paths, func(p string) bool { return below(p, absent) != nil })
+}
+
 // missingBelow finds what a service needs below an absent mount, or nil.
 func (st *starter) missingBelow(svc RenderedService) *absentMount {
 	for _, path := range st.r.Rendering.needed(svc) {

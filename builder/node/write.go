@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -91,27 +93,37 @@ func matches(f owned) (bool, error) {
 	if !info.Mode().IsRegular() || info.Size() != int64(len(f.content)) {
 		return false, nil
 	}
-	now, err := os.ReadFile(f.path)
-	if err != nil || !bytes.Equal(now, f.content) {
+	now, err := os.OpenFile(f.path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
 		return false, err
 	}
-	return true, setOwnerMode(f.path, info, f)
+	defer func() { _ = now.Close() }()
+	content, err := io.ReadAll(io.LimitReader(now, info.Size()+1))
+	if err != nil || !bytes.Equal(content, f.content) {
+		return false, err
+	}
+	return true, setOwnerMode(now, f)
 }
 
-// setOwnerMode changes only what differs. Chown comes first: it clears setuid.
-func setOwnerMode(path string, info fs.FileInfo, f owned) error {
+// setOwnerMode changes only what differs. Chown comes first: it clears setuid. It works on what was
+// opened: whoever owns the directory above may put something else under the name at any time.
+func setOwnerMode(at *os.File, f owned) error {
+	info, err := at.Stat()
+	if err != nil {
+		return err
+	}
 	if st, ok := info.Sys().(*syscall.Stat_t); !ok || int(st.Uid) != f.uid || int(st.Gid) != f.gid {
-		f.steps.before("chown " + path)
-		if err := os.Chown(path, f.uid, f.gid); err != nil {
+		f.steps.before("chown " + f.path)
+		if err := at.Chown(f.uid, f.gid); err != nil {
 			return err
 		}
-		return os.Chmod(path, f.mode)
+		return at.Chmod(f.mode)
 	}
 	if info.Mode()&modeBits == f.mode {
 		return nil
 	}
-	f.steps.before("chmod " + path)
-	return os.Chmod(path, f.mode)
+	f.steps.before("chmod " + f.path)
+	return at.Chmod(f.mode)
 }
 
 func writeNew(tmp string, f owned) error {
@@ -156,23 +168,80 @@ func mkdirs(dir string) error {
 }
 
 // ensureDir makes one directory with exactly this owner and mode, without content; what lies in
-// it is left alone.
+// it is left alone. Links on the way to it must be root's, see [trusted].
 func ensureDir(d owned) error {
-	if err := mkdirs(filepath.Dir(d.path)); err != nil {
-		return err
-	}
-	d.steps.before("mkdir " + d.path)
-	if err := os.Mkdir(d.path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	info, err := os.Stat(d.path)
+	path, err := trusted(d.path)
 	if err != nil {
 		return err
 	}
-	if !info.IsDir() {
-		return fmt.Errorf("%s should be a directory and is a %s", d.path, info.Mode().Type())
+	if err := mkdirs(filepath.Dir(path)); err != nil {
+		return err
 	}
-	return setOwnerMode(d.path, info, d)
+	d.steps.before("mkdir " + d.path)
+	if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	at, err := openDir(path)
+	if errors.Is(err, unix.ENOTDIR) {
+		return fmt.Errorf("%s should be a directory, and is none", d.path)
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(setOwnerMode(at, d), at.Close())
+}
+
+// openDir opens a directory, through no link.
+func openDir(path string) (*os.File, error) {
+	how := unix.OpenHow{Flags: unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_SYMLINKS}
+	fd, err := unix.Openat2(unix.AT_FDCWD, path, &how)
+	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) { // Linux before 5.6, some containers
+		fd, err = unix.Open(path, int(how.Flags)|unix.O_NOFOLLOW, 0)
+	}
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	return os.NewFile(uintptr(fd), path), nil
+}
+
+// maxLinks bounds the links on the way to a file, as the kernel does.
+const maxLinks = 40
+
+// trusted resolves the links on the way to a path, of which the end may be missing. A link that is
+// neither root's nor this process's own is refused: in a directory of its own, a service could
+// otherwise make root give it any directory of the machine.
+func trusted(path string) (string, error) {
+	todo, at := strings.Split(strings.Trim(filepath.Clean(path), "/"), "/"), "/"
+	for links := 0; len(todo) > 0; {
+		next := filepath.Join(at, todo[0])
+		todo = todo[1:]
+		info, err := os.Lstat(next)
+		if errors.Is(err, fs.ErrNotExist) {
+			return filepath.Join(append([]string{next}, todo...)...), nil
+		}
+		if err != nil {
+			return "", err
+		}
+		if info.Mode()&fs.ModeSymlink == 0 {
+			at = next
+			continue
+		}
+		if st, ok := info.Sys().(*syscall.Stat_t); !ok || st.Uid != 0 && int(st.Uid) != os.Geteuid() {
+			return "", fmt.Errorf("%s is a link that the user %d made, and forge-node follows only root's: if it is right, make it root's (chown -h root:root %s)", next, st.Uid, next)
+		}
+		if links++; links > maxLinks {
+			return "", fmt.Errorf("%s: too many links", path)
+		}
+		target, err := os.Readlink(next)
+		if err != nil {
+			return "", err
+		}
+		if filepath.IsAbs(target) {
+			at = "/"
+		}
+		todo = append(strings.Split(target, "/"), todo...)
+	}
+	return at, nil
 }
 
 func syncDir(dir string) error {

@@ -1,10 +1,12 @@
 package node
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -82,5 +84,54 @@ func TestWriteTouchesNoMoreThanItMust(t *testing.T) {
 	}
 	if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() {
 		t.Errorf("a link was followed: %v %v", info.Mode(), err)
+	}
+}
+
+// TestDirectoriesBehindLinks: a service can't make root give it a directory, by a link in one of its own.
+func TestDirectoriesBehindLinks(t *testing.T) {
+	needRoot(t)
+	const hdfs = 781
+	for _, c := range []struct {
+		name, link, path string // the link, below the service's directory, leads to root's
+		owner            int    // of the link
+		err              string
+	}{
+		{"the directory itself", "dfs", "dfs", hdfs, "dfs is a link that the user 781 made, and forge-node follows only root's"},
+		{"one on the way", "dfs", "dfs/new", hdfs, "dfs is a link that the user 781 made"},
+		{"root's own", "dfs", "dfs", 0, ""},
+		{"root's own, on the way", "dfs", "dfs/new", 0, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			service, roots := filepath.Join(dir, "service"), filepath.Join(dir, "roots")
+			for _, d := range []owned{{path: service, mode: 0o755, uid: hdfs, gid: hdfs}, {path: roots, mode: 0o700}} {
+				if err := ensureDir(d); err != nil {
+					t.Fatal(err)
+				}
+			}
+			link := filepath.Join(service, c.link)
+			if err := errors.Join(os.Symlink("../roots", link), os.Lchown(link, c.owner, c.owner)); err != nil {
+				t.Fatal(err)
+			}
+			err := ensureDir(owned{path: filepath.Join(service, c.path), mode: 0o750, uid: hdfs, gid: hdfs})
+			if c.err == "" && err != nil || c.err != "" && (err == nil || !strings.Contains(err.Error(), c.err)) {
+				t.Fatalf("error %v; want %q", err, c.err)
+			}
+			made := filepath.Join(roots, strings.TrimPrefix(c.path, c.link))
+			st := &syscall.Stat_t{}
+			switch err := syscall.Stat(made, st); {
+			case c.err == "" && (err != nil || st.Uid != hdfs || st.Mode&0o7777 != 0o750):
+				t.Errorf("%s: %v, owner %d, mode %o", made, err, st.Uid, st.Mode)
+			case c.err != "" && err == nil && st.Uid != 0:
+				t.Errorf("%s was given to %d", made, st.Uid)
+			}
+		})
+	}
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := ensureDir(owned{path: file, mode: 0o750}); err == nil || !strings.Contains(err.Error(), "should be a directory, and is none") {
+		t.Errorf("a file: %v", err)
 	}
 }

@@ -58,3 +58,11 @@ func TestCompletion(t *testing.T) {
 		t.Errorf("completion bash = %d bytes, %v", len(out), err)
 	}
 }
+
+func TestLintOutsideOfACheckout(t *testing.T) {
+	dir := t.TempDir()
+	want := dir + " has no folder recipes: run forge where the recipes are, or name the place with --checkout"
+	if out, err := command(t, "lint", "--checkout", dir); err == nil || !strings.Contains(err.Error(), want) || out != "" {
+		t.Errorf("lint = %q, %v; want %s", out, err, want)
+	}
+}

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/viper"
 
 	"github.com/mesos-forge/forge"
+	"github.com/mesos-forge/forge/builder"
 	"github.com/mesos-forge/forge/builder/cluster"
 	"github.com/mesos-forge/forge/builder/lint"
 )
@@ -60,6 +61,9 @@ func lintStack(checkout, stack, inventory string, asked bool) (*lint.Result, err
 	root, err := os.OpenRoot(checkout)
 	if err != nil {
 		return nil, fmt.Errorf("checkout: %w", err)
+	}
+	if _, err := root.Stat("recipes"); err != nil {
+		return nil, errors.Join(builder.NoRecipes(checkout, err), root.Close())
 	}
 	defer func() { _ = root.Close() }()
 	f, err := os.Open(inventory)

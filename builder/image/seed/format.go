@@ -3,6 +3,8 @@ package seed
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 
 	"github.com/google/renameio/v2"
@@ -78,6 +80,9 @@ func writeDrive(path string, spec Spec) error {
 
 // writeUserData does not use renameio.WriteFile, which keeps the mode of a file that is there.
 func writeUserData(path string, spec Spec, make func(Spec) ([]byte, error)) error {
+	if err := replaceable(path); err != nil {
+		return err
+	}
 	content, err := make(spec)
 	if err != nil {
 		return err
@@ -91,4 +96,20 @@ func writeUserData(path string, spec Spec, make func(Spec) ([]byte, error)) erro
 		return err
 	}
 	return out.CloseAtomicallyReplace()
+}
+
+// replaceable refuses what is there and is no plain file: the rename that ends the writing would put
+// the seed in the place of a device, a pipe or a link such as /dev/stdout.
+func replaceable(path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return errors.New("what is there is no plain file, and is not replaced; name a file")
+	}
+	return nil
 }

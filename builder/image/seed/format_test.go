@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -216,4 +219,39 @@ func FuzzPart(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestOnlyFilesAreReplaced: a link such as /dev/stdout, a pipe or a folder stays what it is.
+func TestOnlyFilesAreReplaced(t *testing.T) {
+	dir := t.TempDir()
+	link, pipe, folder := filepath.Join(dir, "stdout"), filepath.Join(dir, "pipe"), filepath.Join(dir, "folder")
+	if err := errors.Join(os.Symlink("/dev/null", link), syscall.Mkfifo(pipe, 0o600), os.Mkdir(folder, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	before := modes(t, dir)
+	for _, format := range seed.Formats() {
+		for _, path := range []string{link, pipe, folder} {
+			err := seed.Write(path, format, bare())
+			if err == nil || !strings.Contains(err.Error(), "write "+path+": what is there is no plain file, and is not replaced") {
+				t.Errorf("%s to %s: %v", format, path, err)
+			}
+		}
+	}
+	if after := modes(t, dir); !maps.Equal(before, after) {
+		t.Errorf("there was %v, and now there is %v", before, after)
+	}
+}
+
+// modes of what lies in a folder, by name.
+func modes(t *testing.T, dir string) map[string]fs.FileMode {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]fs.FileMode{}
+	for _, e := range entries {
+		all[e.Name()] = e.Type()
+	}
+	return all
 }

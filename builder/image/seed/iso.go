@@ -31,6 +31,9 @@ func WriteISO(path string, spec Spec) error {
 
 // writeISO takes the files by their path in the image.
 func writeISO(path, label string, epoch time.Time, files map[string][]byte) error {
+	if err := replaceable(path); err != nil {
+		return err
+	}
 	dir := filepath.Dir(path)
 	work, err := os.MkdirTemp(dir, ".seed-") // mode 0700: keys and addresses are nobody else's
 	if err != nil {
