@@ -210,7 +210,7 @@ func WriteSeeds(dir string, seeds []*Seed) ([]string, error) {
 func readInventory(path string) ([]byte, *cluster.Inventory, error) {
 	fi, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, fmt.Errorf("no inventory: %s does not exist; make one to start from with: forge init --to %s; or name another one with --inventory", path, path)
+		return nil, nil, fmt.Errorf("no inventory: %s does not exist; forge init --to %s writes one, or name another one with --inventory", path, path)
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("inventory: %w", err)

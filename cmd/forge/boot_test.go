@@ -164,7 +164,7 @@ func TestBootAndSeedMistakes(t *testing.T) {
 		{[]string{"boot", "--role", "slave", "--disk-size", "big"}, 2, "--disk-size big: want a size"},
 		{[]string{"boot", "--role", "slave", "--shell"}, 2, "--shell needs a terminal"},
 		{[]string{"seed"}, 2, "seed needs --node NAME"},
-		{[]string{"seed", "--node", "slave1"}, 1, "cluster.yaml does not exist; make one to start from with: forge init --to cluster.yaml"},
+		{[]string{"seed", "--node", "slave1"}, 1, "cluster.yaml does not exist; forge init --to cluster.yaml writes one"},
 		{[]string{"seed", "--node", "slvae1", "--inventory", example}, 1, `did you mean "slave1"?`},
 		{[]string{"seed", "--node", "slave1", "--inventory", example, "--ssh-key", "/none.pub"}, 1, "/none.pub"},
 		{[]string{"seed", "--node", "slave1", "--inventory", example, "--ssh-key", key}, 1, "private key, which must not leave this machine"},
