@@ -43,8 +43,8 @@ const minDisk = 8 << 20
 // device. The label is the last thing that is written: what carries it is whole.
 // What doesn't is only ever formatted if it is blank, or if the record says that
 // forge itself began to format this very disk and it looks so.
-func (n *Node) formatDisk(ctx context.Context, m cluster.Mount, s *state) (device string, err error) {
-	if device, err = n.awaitDevice(ctx, m); err != nil {
+func (n *Node) formatDisk(ctx context.Context, m cluster.Mount, s *state, end time.Time) (device string, err error) {
+	if device, err = n.awaitDevice(ctx, m, end); err != nil {
 		return "", err
 	}
 	id, err := n.mayFormat(ctx, m, device, s.Disks[m.Label])
@@ -72,9 +72,8 @@ func (n *Node) formatDisk(ctx context.Context, m cluster.Mount, s *state) (devic
 	return device, syncDir(device)
 }
 
-// awaitDevice waits a little for the device of the inventory.
-func (n *Node) awaitDevice(ctx context.Context, m cluster.Mount) (string, error) {
-	end := n.Now().Add(n.Patience)
+// awaitDevice waits for the device of the inventory, until end.
+func (n *Node) awaitDevice(ctx context.Context, m cluster.Mount, end time.Time) (string, error) {
 	for {
 		device, err := filepath.EvalSymlinks(n.path(m.Device))
 		if err == nil || !errors.Is(err, fs.ErrNotExist) {

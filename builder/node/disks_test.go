@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -303,4 +304,25 @@ func FuzzParseMount(f *testing.F) {
 			t.Errorf("%+v", m)
 		}
 	})
+}
+
+// TestAbsentMountsShareOnePatience: the unit's time limit must hold whatever number of them is away.
+func TestAbsentMountsShareOnePatience(t *testing.T) {
+	m := newDisks(t)
+	m.replace(inventoryPath, "disks: [{mount: /data/1, device: /dev/vdb}]", "disks: [{mount: /data/1, device: /dev/vdx}, {mount: /data/2, device: /dev/vdy}, {mount: /data/3, device: /dev/vdz}]")
+	m.write(inventoryPath, m.read(inventoryPath)+"nfs: [{source: \"10.162.2.90:/export/dfs\", mount: /nfsmount, nodes: [slave1]}]\n")
+	m.Patience = 30 * time.Second
+	r, err := m.Resolve()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := m.loadState()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.late = 0
+	absent, problem := m.prepareMounts(t.Context(), &r.Rendering.Data.Derived, s)
+	if len(absent) != 4 || problem == nil || m.late != m.Patience {
+		t.Errorf("%d mounts absent after %v, want 4 after %v: %v", len(absent), m.late, m.Patience, problem)
+	}
 }

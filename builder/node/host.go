@@ -49,8 +49,8 @@ type Node struct {
 	// Now is the time, and Sleep waits, for the limits on waiting alone.
 	Now   func() time.Time
 	Sleep func(ctx context.Context, d time.Duration) error
-	// Patience is how long Apply waits for each of these to appear: the node's
-	// address, the device of a disk, a network file system.
+	// Patience is how long Apply waits for the node's address to appear, and then
+	// for the devices of its disks and its network file systems, all together.
 	Patience time.Duration
 	// Settle is how long a service must have run to count as stable, and
 	// SettleAgain how long if it was restarted before.

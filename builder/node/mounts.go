@@ -65,16 +65,18 @@ func (r *Rendering) needed(svc RenderedService) []string {
 // prepareMounts sees to it that the node's file systems are mounted: data disks
 // it formats, if they are blank, and mounts; NFS is mounted by what the seed put
 // into /etc/fstab; in a container the engine mounts everything. It goes on after
-// a failure, and returns the mounts that are absent and why.
+// a failure, and returns the mounts that are absent and why. All of them together
+// get one time of patience: the unit's own limit does not grow with their number.
 func (n *Node) prepareMounts(ctx context.Context, d *cluster.Derived, s *state) (absent []absentMount, problem error) {
 	mounts := slices.SortedFunc(slices.Values(d.Mounts), func(a, b cluster.Mount) int { return strings.Compare(a.Path, b.Path) })
+	end := n.Now().Add(n.Patience)
 	var problems []error
 	for _, m := range mounts {
 		var err error
 		if outer := below(m.Path, absent); outer != nil {
 			err = fmt.Errorf("it lies below %s, which is not there", outer.path)
 		} else {
-			err = n.prepareMount(ctx, m, s)
+			err = n.prepareMount(ctx, m, s, end)
 		}
 		if err != nil {
 			absent = append(absent, absentMount{path: m.Path})
@@ -89,7 +91,8 @@ func mountOf(m cluster.Mount, node string) string {
 	return fmt.Sprintf("mount %s of node %s", m.Path, node)
 }
 
-func (n *Node) prepareMount(ctx context.Context, m cluster.Mount, s *state) error {
+// prepareMount sees to one file system, which may appear until end.
+func (n *Node) prepareMount(ctx context.Context, m cluster.Mount, s *state, end time.Time) error {
 	switch {
 	case n.Container:
 		there, err := n.mountedAt(m.Path)
@@ -98,9 +101,9 @@ func (n *Node) prepareMount(ctx context.Context, m cluster.Mount, s *state) erro
 		}
 		return err
 	case m.Source != "":
-		return n.awaitNFS(ctx, m)
+		return n.awaitNFS(ctx, m, end)
 	}
-	return n.mountDisk(ctx, m, s)
+	return n.mountDisk(ctx, m, s, end)
 }
 
 // mountPoint is one line of /proc/self/mountinfo.
@@ -135,9 +138,8 @@ func parseMount(line string) (mountPoint, bool) {
 	return mountPoint{path: unescape.Replace(f[4]), fsType: g[0], source: unescape.Replace(g[1])}, true
 }
 
-// awaitNFS waits until the seed's /etc/fstab entry is mounted.
-func (n *Node) awaitNFS(ctx context.Context, m cluster.Mount) error {
-	end := n.Now().Add(n.Patience)
+// awaitNFS waits until the seed's /etc/fstab entry is mounted, until end.
+func (n *Node) awaitNFS(ctx context.Context, m cluster.Mount, end time.Time) error {
 	for {
 		there, err := n.mountedAt(m.Path)
 		switch {
@@ -160,7 +162,7 @@ func (n *Node) awaitNFS(ctx context.Context, m cluster.Mount) error {
 
 // mountDisk mounts the file system of that label, wherever its disk is now. If
 // there is none, the disk of the inventory becomes it, if that is blank.
-func (n *Node) mountDisk(ctx context.Context, m cluster.Mount, s *state) error {
+func (n *Node) mountDisk(ctx context.Context, m cluster.Mount, s *state, end time.Time) error {
 	devices, err := n.labelled(ctx, m.Label)
 	if err != nil {
 		return err
@@ -174,7 +176,7 @@ func (n *Node) mountDisk(ctx context.Context, m cluster.Mount, s *state) error {
 	case there != nil && (len(devices) == 0 || !n.sameDevice(there.source, devices[0])):
 		return fmt.Errorf("%s (%s) is mounted there, which does not carry the label %s: unmount it, or give it that label", there.source, there.fsType, m.Label)
 	case there == nil && len(devices) == 0:
-		device, err := n.formatDisk(ctx, m, s)
+		device, err := n.formatDisk(ctx, m, s, end)
 		if err != nil {
 			return err
 		}
