@@ -133,7 +133,11 @@ func (in *seedInput) secretsOf(role string) (map[string]string, error) {
 		value, given := in.secrets[s.Name]
 		if s.Shared {
 			var err error
-			if value, err = keptSecret(in.opt.SecretsDir, s.Name, value); err != nil {
+			dir := in.opt.SecretsDir
+			if dir != "" {
+				dir = filepath.Join(dir, in.inventory.Name) // two clusters share none
+			}
+			if value, err = keptSecret(dir, s.Name, value); err != nil {
 				return nil, err
 			}
 		}
@@ -168,10 +172,10 @@ func keptSecret(dir, name, given string) (string, error) {
 // keepSecret makes a file, mode 0600, unless somebody was faster.
 func keepSecret(file, value string) error {
 	dir := filepath.Dir(file)
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(filepath.Dir(dir)), 0o755); err != nil {
 		return err
 	}
-	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
 	f, err := os.CreateTemp(dir, ".new-") // mode 0600

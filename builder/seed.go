@@ -40,7 +40,7 @@ type SeedOptions struct {
 	Secrets []string
 	Stdin   io.Reader
 	// Declared are the secrets that the stack's roles need; nil where no stack is known. Those that the
-	// nodes share are made where nobody gives them, and kept in SecretsDir for the next seed.
+	// nodes share are made where nobody gives them, and kept in SecretsDir/CLUSTER for the next seed.
 	Declared   StackSecrets
 	SecretsDir string
 }

@@ -94,7 +94,7 @@ func TestSharedSecret(t *testing.T) {
 	if diff := cmp.Diff(first, userData(t, opt)); diff != "" {
 		t.Errorf("again (-first +second):\n%s", diff)
 	}
-	file := filepath.Join(opt.SecretsDir, "azkaban-db")
+	file := filepath.Join(opt.SecretsDir, "lab", "azkaban-db")
 	kept, err := os.ReadFile(file)
 	fi, _ := os.Stat(file)
 	if err != nil || string(kept) != value+"\n" || fi.Mode() != 0o600 {

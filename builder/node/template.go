@@ -51,7 +51,7 @@ func orDefault(v, otherwise any) any {
 
 func escapeXML(s string) (string, error) {
 	for _, r := range s {
-		if r < 0x20 && r != '\t' && r != '\n' || r == 0x7f || r == 0xfffd {
+		if r < 0x20 && r != '\t' && r != '\n' || r == 0x7f || r >= 0xfffd && r <= 0xffff {
 			return "", fmt.Errorf("it holds %q, a character that XML can't", r)
 		}
 	}

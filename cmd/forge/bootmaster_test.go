@@ -29,7 +29,7 @@ func bootMaster(t *testing.T, f *forge) {
 	ctx, cancel := context.WithTimeout(t.Context(), bootTime)
 	defer cancel()
 	m, err := b.Boot(ctx, builder.BootOptions{Role: "master", Firmware: vm.UEFI, SerialLog: filepath.Join(t.TempDir(), "serial.log"),
-		Seed: builder.SeedOptions{Node: "master1", Inventory: filepath.Join(f.checkout, "cluster.example.yaml"), SSHKeys: []string{key}},
+		Seed: builder.SeedOptions{Node: "master1", Identity: "user-data", Inventory: filepath.Join(f.checkout, "cluster.example.yaml"), SSHKeys: []string{key}},
 		Network: vm.Network{Kind: vm.User, Subnet: netip.MustParsePrefix("10.162.2.0/24"), Restrict: true,
 			Forward: []vm.Forward{{HostPort: freePorts(t, 1)[0], Guest: address, GuestPort: 22}}}})
 	if err != nil {
@@ -169,7 +169,7 @@ var everyInside = []inside{
 }
 
 // sameAfterApply runs the agent again: no inode, time, mode or owner of a file and no process may change.
-var sameAfterApply = inside{"a second run changes nothing", `look() { find /etc /data /var/lib/forge /var/lib/hadoop /var/lib/zookeeper -xdev \( -path '*/current/*' -o -path '*/version-2/*' -o -path '*/tmp/*' \) -prune -o -printf '%p %i %m %u %g %T@\n' 2>/dev/null | sort;` +
+var sameAfterApply = inside{"a second run changes nothing", `look() { find /etc /data /data/1 /var/lib/forge /var/lib/hadoop /var/lib/zookeeper -xdev \( -path '*/current/*' -o -path '*/dn/*' -o -path '*/version-2/*' -o -path '*/tmp/*' \) -prune -o -printf '%p %i %m %u %g %T@\n' 2>/dev/null | sort;` +
 	` systemctl show -P MainPID zookeeper hadoop-hdfs-namenode hadoop-hdfs-datanode mesos-master mesos-slave hadoop-0.20-mapreduce-jobtracker hadoop-0.20-mapreduce-tasktracker; };` +
 	` look >/run/before; forge-node apply >/dev/null; look >/run/after; diff /run/before /run/after && test $(wc -l </run/after) -gt 500 && echo same`, "same"}
 

@@ -27,7 +27,7 @@ address, inventory, SSH keys and secrets, in the form that cloud-init reads.
 A file of --user-data is a cloud-config or a script of your own. Its lists are appended to
 forge's; a key that contradicts forge is an error.
 
-The secrets that the nodes of a stack share are made once, kept in OUT/seeds/secrets, and used
+The secrets that the nodes of a stack share are made once, kept in OUT/seeds/secrets/CLUSTER, and used
 again by every later seed. Seeds and secrets have the mode 0600: guard them, and back them up.`
 
 // seedFlagValues are the flags of seed.

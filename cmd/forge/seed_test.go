@@ -107,7 +107,7 @@ func TestSeedSharedSecret(t *testing.T) {
 		}
 		first = data
 	}
-	for path, mode := range map[string]os.FileMode{"seeds/secrets": os.ModeDir | 0o700, "seeds/secrets/azkaban-database": 0o600} {
+	for path, mode := range map[string]os.FileMode{"seeds/secrets": os.ModeDir | 0o700, "seeds/secrets/lab": os.ModeDir | 0o700, "seeds/secrets/lab/azkaban-database": 0o600} {
 		if fi, err := os.Stat(filepath.Join(dir, path)); err != nil || fi.Mode() != mode {
 			t.Errorf("%s: %v, %v; want %v", path, fi, err, mode)
 		}
