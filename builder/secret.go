@@ -60,13 +60,16 @@ func (d StackSecrets) names() []string {
 	return slices.Compact(names)
 }
 
+// ErrSecretForm says how a secret is given.
+var ErrSecretForm = errors.New("--secret wants NAME=FILE, or NAME=- for standard input; never the secret itself, which other users would see in the list of processes")
+
 // givenSecrets reads what the operator gives: each NAME=FILE, or NAME=-.
 func givenSecrets(opt SeedOptions) (map[string]string, error) {
 	given := map[string]string{}
 	for _, arg := range opt.Secrets {
 		name, file, ok := strings.Cut(arg, "=")
 		if !ok || file == "" {
-			return nil, errors.New("--secret wants NAME=FILE, or NAME=- for standard input; never the secret itself, which other users would see in the list of processes")
+			return nil, ErrSecretForm
 		}
 		if err := node.CheckSecretName(name); err != nil {
 			return nil, fmt.Errorf("--secret: %w", err)

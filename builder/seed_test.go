@@ -184,7 +184,7 @@ func TestSeedsAllOrNone(t *testing.T) {
 		t.Fatal(err)
 	}
 	seeds[5].spec.Node = "-"
-	if _, err := WriteSeeds(dir, seeds); err == nil || !strings.Contains(err.Error(), `seed of node "-": Node:`) {
+	if _, err := WriteSeeds(dir, seeds); err == nil || !strings.Contains(err.Error(), `seed of node "-": node:`) {
 		t.Errorf("error %v", err)
 	}
 	after, _ := os.ReadFile(filepath.Join(dir, "master1.user-data"))

@@ -25,6 +25,8 @@ type Disk struct {
 	io.Closer
 	Size int64  // bytes
 	ID   string // what makes it this disk and no other, as far as it tells
+	// Place is true where ID is no more than device and size: another disk may have it tomorrow.
+	Place bool
 }
 
 // diskRecord says that forge began to format a disk.
@@ -110,7 +112,7 @@ func (n *Node) mayFormat(ctx context.Context, m cluster.Mount, device string, be
 		return d.ID, nil
 	}
 	if begun.Disk == d.ID && d.ID != "" {
-		ours := len(signatures) == 0
+		ours := len(signatures) == 0 && !d.Place
 		if !ours {
 			if ours, err = d.unfinished(begun.UUID); err != nil {
 				return "", fmt.Errorf("read %s: %w", device, err)
@@ -204,12 +206,13 @@ func describeDisk(f *os.File) (*Disk, error) {
 		return nil, err
 	}
 	sys := fmt.Sprintf("/sys/dev/block/%d:%d", unix.Major(st.Rdev), unix.Minor(st.Rdev))
-	return &Disk{ReaderAt: f, Closer: f, Size: size, ID: fmt.Sprintf("%s, %d bytes", diskName(sys, f.Name()), size)}, nil
+	name := diskName(sys)
+	return &Disk{ReaderAt: f, Closer: f, Size: size, ID: fmt.Sprintf("%s, %d bytes", or(name, f.Name()), size), Place: name == ""}, nil
 }
 
 // diskName is the best name that the kernel has for a disk: its world-wide name
-// or serial number, with the number of a partition; else the device's.
-func diskName(sys, device string) string {
+// or serial number, with the number of a partition; "" if it has none.
+func diskName(sys string) string {
 	part, _ := readBounded(sys+"/partition", 64)
 	for _, file := range []string{"wwid", "device/wwid", "serial", "device/serial"} {
 		for _, dir := range []string{sys, sys + "/.."} {
@@ -222,5 +225,5 @@ func diskName(sys, device string) string {
 			}
 		}
 	}
-	return device
+	return ""
 }

@@ -164,6 +164,16 @@ func TestDisksAreRefused(t *testing.T) {
 			m.poke("vdb", 70000, "x")
 			m.write(statePath, `{"version":1,"disks":{"data-1":{"disk":"serial of vdc","uuid":"u"}}}`)
 		}, notBlank},
+		{"half a format of a disk that only its place tells from another", func(m *disks) {
+			m.poke("vdb", 70000, "x")
+			m.write(statePath, `{"version":1,"disks":{"data-1":{"disk":"serial of vdb","uuid":"4b1b0a3e-0000-4000-8000-000000000000"}}}`)
+			open := m.OpenDisk
+			m.OpenDisk = func(path string) (*Disk, error) {
+				d, err := open(path)
+				d.Place = true
+				return d, err
+			}
+		}, notBlank + "data of an unknown kind)"},
 		{"a whole format by somebody else, after forge began", func(m *disks) {
 			m.mkfs("vdb")
 			m.write(statePath, `{"version":1,"disks":{"data-1":{"disk":"serial of vdb","uuid":"4b1b0a3e-0000-4000-8000-000000000000"}}}`)

@@ -96,6 +96,9 @@ func (f *seedFlagValues) run(cmd *cobra.Command, v *viper.Viper) error {
 		return err
 	}
 	seeds, paths, err := f.write(dir)
+	if errors.Is(err, builder.ErrSecretForm) {
+		return usageError{err}
+	}
 	if err != nil {
 		return err
 	}

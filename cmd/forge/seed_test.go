@@ -79,10 +79,10 @@ func TestSeedUsage(t *testing.T) {
 		{"--node slave1 --format floppy", "--format floppy: want one of nocloud-iso, user-data, openstack, ec2", true},
 		{"--node slave1 --identity-in metadata", "--identity-in metadata: want one of both, user-data, meta-data, none", true},
 		{"--node slave1 --output xml", "--output xml: want one of text, json", true},
-		{"--node slave1 --secret hunter2", "--secret wants NAME=FILE, or NAME=- for standard input", false},
+		{"--node slave1 --secret hunter2", "--secret wants NAME=FILE, or NAME=- for standard input", true},
 		{"--node slave1 --user-data /none.yaml", "user-data: stat /none.yaml: no such file or directory", false},
 		{"--node slave1 --user-data ../..", "user-data: ../.. is not a file of at most 262144 bytes", false},
-		{"--node slave1 --user-data seed.go", `seed of node "slave1": Parts: seed.go: its first line is none of "#cloud-config"`, false},
+		{"--node slave1 --user-data seed.go", `seed of node "slave1": user-data: seed.go: its first line is none of "#cloud-config"`, false},
 	} {
 		out, err := seedCommandLine(t, t.TempDir(), strings.Fields(c.args)...)
 		var usage usageError

@@ -172,7 +172,7 @@ func TestPartRefusals(t *testing.T) {
 		spec.Mounts = mounts
 		spec.Parts = []seed.Part{{Name: "site.yaml", Content: []byte(c.content)}}
 		_, err := seed.Files(spec)
-		if err == nil || !strings.Contains(err.Error(), `seed of node "slave1": Parts: site.yaml: `) || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "hunter2") {
+		if err == nil || !strings.Contains(err.Error(), `seed of node "slave1": user-data: site.yaml: `) || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%.60q: error %v; want %q", c.content, err, c.want)
 		}
 	}

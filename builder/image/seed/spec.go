@@ -2,6 +2,7 @@ package seed
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -86,7 +87,14 @@ type SpecError struct {
 }
 
 func (e *SpecError) Error() string {
-	return fmt.Sprintf("seed of node %q: %s: %v", e.Node, e.Field, e.Err)
+	field := strings.ToLower(e.Field)
+	if words, ok := fieldWords[e.Field]; ok {
+		field = words
+	}
+	return fmt.Sprintf("seed of node %q: %s: %v", e.Node, field, e.Err)
 }
+
+// fieldWords are fields of Spec in the words of those who never see it.
+var fieldWords = map[string]string{"DNS": "name servers", "SSHKeys": "SSH keys", "Parts": "user-data", "Identity": "place of the identity"}
 
 func (e *SpecError) Unwrap() error { return e.Err }
