@@ -157,7 +157,17 @@ func TestRunit(t *testing.T) {
 	if err := runsvdir.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = runsvdir.Process.Signal(syscall.SIGHUP); _ = runsvdir.Wait() }) // it ends each runsv
+	t.Cleanup(func() {
+		_ = runsvdir.Process.Signal(syscall.SIGHUP) // it tells each runsv to end, and doesn't wait for it
+		_ = runsvdir.Wait()
+		for range 200 {
+			if !r.watched("svc") {
+				return
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		t.Error("runsv does not end")
+	})
 	first := expect(Running)
 	noted := func(want string) {
 		t.Helper()
