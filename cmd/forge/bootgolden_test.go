@@ -30,7 +30,18 @@ nodes:
 hdfs: {namenode_port: 9000, data_dirs: [/data/1/dfs/dn]}
 mrv1: {port: 9001}
 heap: {hadoop-hdfs-datanode: 200}
-extra: {hdfs-site: {dfs.heartbeat.interval: "2"}}
+extra:
+  hdfs-site: {dfs.heartbeat.interval: "2"}
+` + quickJVMs
+
+// quickJVMs are entries of an inventory's extra: on an emulated CPU the optimising compiler takes more time
+// than it saves.
+const quickJVMs = `
+  zookeeper: {JAVA_TOOL_OPTIONS: "-XX:TieredStopAtLevel=1"}
+  hadoop-hdfs-namenode: {JAVA_TOOL_OPTIONS: "-XX:TieredStopAtLevel=1"}
+  hadoop-hdfs-datanode: {JAVA_TOOL_OPTIONS: "-XX:TieredStopAtLevel=1"}
+  hadoop-0.20-mapreduce-jobtracker: {JAVA_TOOL_OPTIONS: "-XX:TieredStopAtLevel=1"}
+  hadoop-0.20-mapreduce-tasktracker: {JAVA_TOOL_OPTIONS: "-XX:TieredStopAtLevel=1"}
 `
 
 // TestBootGolden boots two clones of the one golden image into a cluster. The master learns what it is

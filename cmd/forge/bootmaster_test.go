@@ -26,10 +26,18 @@ func bootMaster(t *testing.T, f *forge) {
 	signer, key := newKey(t)
 	address := netip.MustParseAddr("10.162.2.91")
 	b := f.builder(t)
+	inventory := filepath.Join(t.TempDir(), "cluster.yaml")
+	example, err := os.ReadFile(filepath.Join(f.checkout, "cluster.example.yaml"))
+	if err == nil {
+		err = os.WriteFile(inventory, append(example, "\nextra:\n"+quickJVMs...), 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), bootTime)
 	defer cancel()
 	m, err := b.Boot(ctx, builder.BootOptions{Role: "master", Firmware: vm.UEFI, SerialLog: filepath.Join(t.TempDir(), "serial.log"),
-		Seed: builder.SeedOptions{Node: "master1", Identity: "user-data", Inventory: filepath.Join(f.checkout, "cluster.example.yaml"), SSHKeys: []string{key}},
+		Seed: builder.SeedOptions{Node: "master1", Identity: "user-data", Inventory: inventory, SSHKeys: []string{key}},
 		Network: vm.Network{Kind: vm.User, Subnet: netip.MustParsePrefix("10.162.2.0/24"), Restrict: true,
 			Forward: []vm.Forward{{HostPort: freePorts(t, 1)[0], Guest: address, GuestPort: 22}}}})
 	if err != nil {
