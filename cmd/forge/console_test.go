@@ -57,6 +57,9 @@ func (c *console) text() string {
 	return c.seen.String()
 }
 
+// noise is a line that the kernel or a service writes between others: "[  338.364366] forge-node[832]: ...".
+var noise = regexp.MustCompile(`\[ *[0-9]+\.[0-9]+\] [^\n]*\n`)
+
 // prompt waits for the shell: an Enter before it is there is lost, so it is typed again.
 func (c *console) prompt(ctx context.Context, t *testing.T) {
 	t.Helper()
@@ -79,7 +82,7 @@ func (c *console) run(ctx context.Context, t *testing.T, command string) string 
 	t.Helper()
 	for range 5 {
 		c.runs++
-		answer := regexp.MustCompile(fmt.Sprintf(`<%d:([^:>]*):%d>`, c.runs, c.runs))
+		answer := regexp.MustCompile(fmt.Sprintf(`(?s)<%d:(.*):%d>`, c.runs, c.runs))
 		typed := fmt.Sprintf("printf '<%%s:' %d; { %s\n} 2>&1 | base64 -w0; printf ':%%s>\\n' %d\n", c.runs, command, c.runs)
 		if _, err := io.WriteString(c.keys, typed); err != nil {
 			t.Fatalf("type %q: %v", command, err)
@@ -93,7 +96,7 @@ func (c *console) run(ctx context.Context, t *testing.T, command string) string 
 			}
 			found = answer.FindStringSubmatch(c.text())
 		}
-		if out, err := base64.StdEncoding.DecodeString(strings.TrimSpace(found[1])); err == nil {
+		if out, err := base64.StdEncoding.DecodeString(strings.TrimSpace(noise.ReplaceAllString(found[1], ""))); err == nil {
 			return strings.TrimSpace(string(out))
 		}
 	}
