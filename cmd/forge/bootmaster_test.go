@@ -96,7 +96,7 @@ func wrongRole(ctx context.Context, t *testing.T, m *builder.Booted, client *ssh
 	_, _ = onMachine(client, "sed -i 's/master$/slave/; s/\"master\"/\"slave\"/' /etc/forge/node.yaml; systemctl reboot") // which ends the connection
 	awaitReboot(ctx, t, m, before.BootID)
 	_, err = m.WaitFor(ctx, node.LevelConfigured)
-	said := `role "slave", but node "master1" has the role "master"`
+	said := `says role "slave", but node "master1"`
 	for _, want := range []string{"machine master1 is not configured", "the node says that it failed", said} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("with a wrong role: %v; want %q", err, want)
