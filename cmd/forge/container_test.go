@@ -85,7 +85,7 @@ func testRefusals(t *testing.T, e *engine, f *forge, image string) {
 		want string
 	}{
 		{"no inventory", e.create(container.Config{Image: image}, container.HostConfig{}), "no inventory: /etc/forge/cluster.yaml does not exist"},
-		{"another node", slave1(t, e, f, image, "FORGE_NODE=slave9"), `"slave9", which is not in the inventory; its nodes: master1`},
+		{"another node", slave1(t, e, f, image, "FORGE_NODE=slave9"), `"slave9", which is not in the inventory; did you mean "slave1"?; its nodes: master1`},
 		{"another role", slave1(t, e, f, image, "FORGE_NODE=master1"), `has the role "master", which this image does not hold; it holds: slave`},
 	} {
 		tt.box.start()
