@@ -26,15 +26,15 @@ func TestBootMatrix(t *testing.T) {
 	two := make(chan struct{}, 2)
 	for _, role := range []string{"master", "slave"} {
 		name := role + "1"
-		for _, way := range []struct{ identity, append, source string }{
-			{"user-data", "", "/etc/forge/node.yaml"},
-			{"meta-data", "", "cloud-init's meta-data"},
-			{"none", fmt.Sprintf("forge.role=%s forge.node=%s", role, name), "the kernel command line"},
-			{"none", "forge.role=" + role, "the machine's address"},
+		for _, way := range []struct{ said, identity, append, source string }{
+			{"in user-data", "user-data", "", "/etc/forge/node.yaml"},
+			{"in meta-data", "meta-data", "", "cloud-init's meta-data"},
+			{"on the command line", "none", fmt.Sprintf("forge.role=%s forge.node=%s", role, name), "the kernel command line"},
+			{"by role and address", "none", "forge.role=" + role, "the machine's address"},
 		} {
 			for _, image := range []string{"all", role} {
 				for _, firmware := range []vm.Firmware{vm.BIOS, vm.UEFI} {
-					t.Run(fmt.Sprintf("%s of image %s by %s, %s", name, image, firmware, way.source), func(t *testing.T) {
+					t.Run(fmt.Sprintf("%s of image %s by %s, said %s", name, image, firmware, way.said), func(t *testing.T) {
 						t.Parallel()
 						two <- struct{}{}
 						defer func() { <-two }()
