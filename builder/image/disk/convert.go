@@ -154,12 +154,28 @@ func settleVMDK(f *os.File, cid uint32) error {
 	if _, err := f.ReadAt(text, descriptorStart); err != nil {
 		return err
 	}
-	i := bytes.Index(text, []byte("\nCID="))
-	if i < 0 || i+13 >= len(text) || text[i+13] != '\n' {
-		return errors.New("its descriptor has no line CID= with 8 digits")
+	settled, err := settleDescriptor(text, cid)
+	if err != nil {
+		return err
 	}
-	_, err := f.WriteAt(fmt.Appendf(nil, "%08x", cid&0x7fffffff|1), descriptorStart+int64(i)+5) // 0, fffffffe and ffffffff have meanings
+	_, err = f.WriteAt(settled, descriptorStart)
 	return err
+}
+
+// settleDescriptor gives the line CID= of a descriptor 8 digits. qemu-img draws the number and writes it
+// without leading zeros, so what follows the line may move; zeros fill the rest of the descriptor.
+func settleDescriptor(text []byte, cid uint32) ([]byte, error) {
+	head, rest, found := bytes.Cut(text, []byte("\nCID="))
+	_, tail, ends := bytes.Cut(rest, []byte("\n"))
+	if digits := len(rest) - len(tail) - 1; !found || !ends || digits < 1 || digits > 8 {
+		return nil, errors.New("its descriptor has no line CID= with 1 to 8 digits")
+	}
+	settled := fmt.Appendf(nil, "%s\nCID=%08x\n", head, cid&0x7fffffff|1) // 0, fffffffe and ffffffff have meanings
+	settled = append(settled, tail...)
+	if len(bytes.Trim(settled[len(text):], "\x00")) > 0 {
+		return nil, errors.New("its descriptor has no room for 8 digits of CID=")
+	}
+	return settled[:len(text)], nil
 }
 
 // vhdEpoch is where VHD's time stamps begin.
