@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -46,7 +45,7 @@ func Diff(r *node.Rendering, dir string) (string, error) {
 		if f.Path == "/etc/hosts" {
 			want = []byte(node.Hosts(string(have), r.Data.Cluster.Nodes))
 		}
-		b.Write(difference(path.Join(dir, f.Path), have, found, r.Data.Node.Name+":"+f.Path, want, f.Secret()))
+		b.Write(difference(path.Join(dir, f.Path), have, found, r.Data.Node.Name+":"+f.Path, want, f))
 	}
 	for _, d := range sortedNames(flagDirs) {
 		more, err := filesIn(root, d)
@@ -70,31 +69,20 @@ func Diff(r *node.Rendering, dir string) (string, error) {
 
 // difference of one file. The lines of one that holds secrets are not shown: those of a node have
 // the secrets themselves.
-func difference(oldName string, old []byte, found bool, newName string, want []byte, secret bool) []byte {
+func difference(oldName string, old []byte, found bool, newName string, want []byte, f node.RenderedFile) []byte {
 	if !found {
 		if len(want) == 0 {
 			return fmt.Appendf(nil, "diff %s %s\nOnly in the rendering: an empty file\n", os.DevNull, newName)
 		}
 		return diff.Diff(os.DevNull, nil, newName, want)
 	}
-	if !secret {
+	if !f.Secret() {
 		return diff.Diff(oldName, old, newName, want)
 	}
-	if secretPattern(want).Match(old) {
+	if f.Same(old) {
 		return nil
 	}
 	return fmt.Appendf(nil, "diff %s %s\nThey differ; their lines are not shown, since they hold secrets\n", oldName, newName)
-}
-
-var placeholder = regexp.MustCompile(`<secret [a-z0-9-]+>|&lt;secret [a-z0-9-]+&gt;`)
-
-// secretPattern matches a file that differs from the shown one in its secrets alone.
-func secretPattern(shown []byte) *regexp.Regexp {
-	parts := placeholder.Split(string(shown), -1)
-	for i, p := range parts {
-		parts[i] = regexp.QuoteMeta(p)
-	}
-	return regexp.MustCompile("^" + strings.Join(parts, `[^\n]*`) + "$")
 }
 
 // readInside reads a file of a node's root; one that is not there is no error.

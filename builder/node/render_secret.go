@@ -1,6 +1,11 @@
 package node
 
-import "fmt"
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"strings"
+)
 
 // secretValues is the template function secret of one renderer. A secret may
 // stand in a file's content alone: whatever else is rendered is shown, in status,
@@ -51,3 +56,18 @@ func (f RenderedFile) Shown() []byte {
 
 // Secret tells whether the content holds a secret.
 func (f RenderedFile) Secret() bool { return f.shown != nil }
+
+// Same tells whether a file on a node has this content. The secrets of one that holds some may be any.
+func (f RenderedFile) Same(content []byte) bool {
+	if !f.Secret() {
+		return bytes.Equal(content, f.Content)
+	}
+	parts := placeholder.Split(string(f.shown), -1)
+	for i, p := range parts {
+		parts[i] = regexp.QuoteMeta(p)
+	}
+	return regexp.MustCompile("^" + strings.Join(parts, `[^\n]*`) + "$").Match(content)
+}
+
+// placeholder is what hiddenSecret gives, plain or in XML.
+var placeholder = regexp.MustCompile(`<secret [a-z0-9-]+>|&lt;secret [a-z0-9-]+&gt;`)

@@ -50,6 +50,9 @@ func TestApplyWritesSecretsToTheirFileAlone(t *testing.T) {
 		t.Errorf("%v, %v", info.Mode(), err)
 	}
 	status := m.Status(t.Context())
+	if len(status.Warnings) > 0 {
+		t.Errorf("warnings: %q", status.Warnings)
+	}
 	asJSON, err := json.Marshal(status)
 	if err != nil {
 		t.Fatal(err)
@@ -72,6 +75,12 @@ func TestApplyWritesSecretsToTheirFileAlone(t *testing.T) {
 			t.Errorf("%s holds a secret", where)
 		}
 	}
+	passwords := m.read("/etc/passwords")
+	m.write("/etc/passwords", strings.Replace(passwords, "common=", "comon=", 1))
+	if w := m.Status(t.Context()).Warnings; len(w) != 1 || w[0] != "not as the inventory says: /etc/passwords; run forge-node apply" {
+		t.Errorf("a key changed by hand: warnings %q", w)
+	}
+	m.write("/etc/passwords", passwords)
 	before := m.tree()
 	m.mustApply()
 	if after := m.tree(); strings.Join(before, "\n") != strings.Join(after, "\n") {

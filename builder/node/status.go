@@ -206,7 +206,7 @@ func (n *Node) drift(r *Resolved) []string {
 	var changed []string
 	for _, f := range r.Rendering.Files {
 		now, err := os.ReadFile(n.path(f.Path))
-		if errors.Is(err, fs.ErrNotExist) || (err == nil && string(now) != string(f.Content)) {
+		if errors.Is(err, fs.ErrNotExist) || (err == nil && !f.Same(now)) {
 			changed = append(changed, f.Path)
 		}
 	}
