@@ -20,7 +20,6 @@ const (
 	mesosSlavePort  = 5051
 	zkPeerPort      = 2888
 	zkElectionPort  = 3888
-	dataNodePort    = 50010
 )
 
 // Machine is what a node is made of.
@@ -241,7 +240,7 @@ func (inv *Inventory) deriveAzkaban(masters []Node) DerivedAzkaban {
 func (inv *Inventory) deriveMounts(n Node, h DerivedHDFS) []Mount {
 	var mounts []Mount
 	for _, d := range n.Disks {
-		mounts = append(mounts, Mount{Path: d.Mount, Device: d.Device, Label: or(d.Label, labelOf(d.Mount)), Options: "defaults,noatime,nofail"})
+		mounts = append(mounts, Mount{Path: d.Mount, Device: d.Device, Label: or(d.Label, labelOf(d.Mount)), Options: "defaults,noatime"})
 	}
 	for _, f := range inv.NFS {
 		here := slices.Contains(f.Nodes, n.Name)
@@ -288,13 +287,10 @@ func (inv *Inventory) deriveMesos(n Node, masters []Node, connect string) Derive
 
 func (inv *Inventory) deriveHDFS(n Node, masters []Node, zk DerivedZooKeeper) DerivedHDFS {
 	h := DerivedHDFS{
-		NameNode: masters[0], Port: or(inv.HDFS.NameNodePort, 8020),
+		NameNode: inv.one(inv.HDFS.NameNode, masters[0]), Port: or(inv.HDFS.NameNodePort, 8020),
 		NameDirs:  orList(inv.HDFS.NameDirs, "/var/lib/hadoop-hdfs/dfs/nn"),
 		DataDirs:  orList(inv.HDFS.DataDirs, "/var/lib/hadoop-hdfs/dfs/dn"),
 		DataNodes: inv.NodesOf(RoleSlave),
-	}
-	if named, ok := inv.Node(inv.HDFS.NameNode); ok {
-		h.NameNode = named
 	}
 	if named, ok := inv.Node(inv.HDFS.Secondary); ok {
 		h.Secondary = &named
@@ -335,7 +331,7 @@ func (inv *Inventory) deriveHA(n Node, masters []Node, zk DerivedZooKeeper, h *D
 
 func (inv *Inventory) deriveMRv1(m Machine, nameNode Node) DerivedMRv1 {
 	r := DerivedMRv1{
-		JobTracker: nameNode, Port: or(inv.MRv1.Port, 8021),
+		JobTracker: inv.one(inv.MRv1.JobTracker, nameNode), Port: or(inv.MRv1.Port, 8021),
 		MapSlots:     or(inv.MRv1.MapSlots, max(1, m.CPUs)),
 		ReduceSlots:  or(inv.MRv1.ReduceSlots, max(1, m.CPUs/2)),
 		TaskHeap:     or(inv.MRv1.TaskHeap, 200),
@@ -348,9 +344,6 @@ func (inv *Inventory) deriveMRv1(m Machine, nameNode Node) DerivedMRv1 {
 		*mib = or(*mib, 1024)
 	}
 	r.Mesos.Role = or(r.Mesos.Role, "*")
-	if named, ok := inv.Node(inv.MRv1.JobTracker); ok {
-		r.JobTracker = named
-	}
 	r.Address = hostPort(r.JobTracker.Address, r.Port)
 	return r
 }
@@ -404,7 +397,7 @@ func (d *Derived) Peers(name string) []Peer {
 		}
 		return peers(d.HDFS.Port, d.HDFS.NameNode)
 	case "datanode":
-		return peers(dataNodePort, d.HDFS.DataNodes...)
+		return peers(portDataNode, d.HDFS.DataNodes...)
 	case "zookeeper-peer":
 		others := slices.DeleteFunc(slices.Clone(d.ZooKeeper.Nodes), func(n Node) bool { return n.Name == d.Node.Name })
 		return peers(zkElectionPort, others...)

@@ -13,6 +13,14 @@ type ServicePort struct {
 	Service string
 	Port    int
 	Setting string // path in the inventory that changes it; "": none does
+
+	own bool // the inventory itself sets it
+}
+
+// setting is a port's path in the inventory, and what stands there; 0: nothing.
+type setting struct {
+	path string
+	own  int
 }
 
 // Default ports, of the field guide's section 9, that nothing in the inventory changes. Where a stack is at
@@ -39,39 +47,41 @@ func (inv *Inventory) Ports(node string) ([]ServicePort, error) {
 		return nil, err
 	}
 	var ports []ServicePort
-	add := func(here bool, service, setting string, numbers ...int) {
+	add := func(here bool, service string, by setting, numbers ...int) {
 		for _, n := range numbers {
 			if here {
-				ports = append(ports, ServicePort{service, n, setting})
+				ports = append(ports, ServicePort{service, n, by.path, by.own != 0})
 			}
-			setting = "" // the first one is what the inventory sets
+			by = setting{} // the first one is what the inventory sets
 		}
 	}
 	on := func(n Node) bool { return n.Name == node }
 	master, slave := d.Node.Role == RoleMaster, d.Node.Role == RoleSlave
-	add(d.ZooKeeper.MyID > 0, "zookeeper", "zookeeper.port", d.ZooKeeper.Port, d.ZooKeeper.PeerPort, d.ZooKeeper.ElectionPort)
+	add(d.ZooKeeper.MyID > 0, "zookeeper", setting{"zookeeper.port", inv.ZooKeeper.Port}, d.ZooKeeper.Port, d.ZooKeeper.PeerPort, d.ZooKeeper.ElectionPort)
 	if at, port := inv.adminServer(); at != "" {
-		add(d.ZooKeeper.MyID > 0, "ZooKeeper's AdminServer", at, port)
+		add(d.ZooKeeper.MyID > 0, "ZooKeeper's AdminServer", setting{at, port}, port)
 	}
-	add(master, "mesos-master", "extra.mesos-master.port", inv.extraPort("mesos-master", d.Mesos.MasterPort))
-	add(slave, "mesos-slave", "extra.mesos-slave.port", inv.extraPort("mesos-slave", d.Mesos.SlavePort))
-	add(master, "marathon", "marathon.port", d.Marathon.Port)
+	own := setting{"extra.mesos-master.port", inv.extraPort("mesos-master")}
+	add(master, "mesos-master", own, or(own.own, d.Mesos.MasterPort))
+	own = setting{"extra.mesos-slave.port", inv.extraPort("mesos-slave")}
+	add(slave, "mesos-slave", own, or(own.own, d.Mesos.SlavePort))
+	add(master, "marathon", setting{"marathon.port", inv.Marathon.Port}, d.Marathon.Port)
 	if ha := d.HDFS.HA; ha != nil {
-		add(ha.ID != "", "hadoop-hdfs-namenode", "hdfs.namenode_port", d.HDFS.Port, portNameNodeHTTP)
-		add(ha.ID != "", "hadoop-hdfs-zkfc", "", portZKFC)
-		add(ha.Journal, "hadoop-hdfs-journalnode", "hdfs.ha.journal_port", ha.JournalPort, portJournalHTTP)
+		add(ha.ID != "", "hadoop-hdfs-namenode", setting{"hdfs.namenode_port", inv.HDFS.NameNodePort}, d.HDFS.Port, portNameNodeHTTP)
+		add(ha.ID != "", "hadoop-hdfs-zkfc", setting{}, portZKFC)
+		add(ha.Journal, "hadoop-hdfs-journalnode", setting{"hdfs.ha.journal_port", inv.HDFS.HA.JournalPort}, ha.JournalPort, portJournalHTTP)
 	} else {
-		add(on(d.HDFS.NameNode), "hadoop-hdfs-namenode", "hdfs.namenode_port", d.HDFS.Port, portNameNodeHTTP)
-		add(d.HDFS.Secondary != nil && on(*d.HDFS.Secondary), "hadoop-hdfs-secondarynamenode", "", portSecondary)
+		add(on(d.HDFS.NameNode), "hadoop-hdfs-namenode", setting{"hdfs.namenode_port", inv.HDFS.NameNodePort}, d.HDFS.Port, portNameNodeHTTP)
+		add(d.HDFS.Secondary != nil && on(*d.HDFS.Secondary), "hadoop-hdfs-secondarynamenode", setting{}, portSecondary)
 	}
-	add(slave, "hadoop-hdfs-datanode", "", portDataNode, portDataNodeIPC, portDataNodeHTTP)
-	add(on(d.MRv1.JobTracker), "hadoop-0.20-mapreduce-jobtracker", "mrv1.port", d.MRv1.Port, portJobTracker)
-	add(slave, "hadoop-0.20-mapreduce-tasktracker", "", portTaskTracker)
-	add(on(d.Spark.Dispatcher), "spark-dispatcher", "", portSparkDispatch)
-	add(on(d.Azkaban.Node), "azkaban-web", "azkaban.port", d.Azkaban.Port)
-	add(!d.Azkaban.Solo && on(d.Azkaban.Executor), "azkaban-executor", "azkaban.executor_port", d.Azkaban.ExecutorPort)
+	add(slave, "hadoop-hdfs-datanode", setting{}, portDataNode, portDataNodeIPC, portDataNodeHTTP)
+	add(on(d.MRv1.JobTracker), "hadoop-0.20-mapreduce-jobtracker", setting{"mrv1.port", inv.MRv1.Port}, d.MRv1.Port, portJobTracker)
+	add(slave, "hadoop-0.20-mapreduce-tasktracker", setting{}, portTaskTracker)
+	add(on(d.Spark.Dispatcher), "spark-dispatcher", setting{}, portSparkDispatch)
+	add(on(d.Azkaban.Node), "azkaban-web", setting{"azkaban.port", inv.Azkaban.Port}, d.Azkaban.Port)
+	add(!d.Azkaban.Solo && on(d.Azkaban.Executor), "azkaban-executor", setting{"azkaban.executor_port", inv.Azkaban.ExecutorPort}, d.Azkaban.ExecutorPort)
 	db := d.Azkaban.Database
-	add(!d.Azkaban.Solo && (db.Host == node || db.Host == d.Node.Address), "mysql", "azkaban.database.port", db.Port)
+	add(!d.Azkaban.Solo && (db.Host == node || db.Host == d.Node.Address), "mysql", setting{"azkaban.database.port", inv.Azkaban.Database.Port}, db.Port)
 	slices.SortStableFunc(ports, func(a, b ServicePort) int { return cmp.Compare(a.Port, b.Port) })
 	return ports, nil
 }
@@ -91,11 +101,10 @@ func (inv *Inventory) adminServer() (at string, port int) {
 	return "", 0
 }
 
-func (inv *Inventory) extraPort(file string, otherwise int) int {
-	if n, err := strconv.Atoi(inv.Extra[file]["port"]); err == nil {
-		return n
-	}
-	return otherwise
+// extraPort is the port that extra settings give a daemon; 0: none.
+func (inv *Inventory) extraPort(file string) int {
+	n, _ := strconv.Atoi(inv.Extra[file]["port"]) // what is no number changes no port
+	return n
 }
 
 // ports tells of clashes, each pair of services once.
@@ -115,7 +124,7 @@ func (c *checker) ports() {
 			told[key] = true
 			at := fmt.Sprintf("nodes[%d]", i)
 			for _, p := range []ServicePort{a, b} {
-				if c.inv.sets(p.Setting) {
+				if p.own {
 					at = p.Setting
 				}
 			}
@@ -133,29 +142,4 @@ func clashHint(a, b ServicePort) string {
 		return "change " + settings[0]
 	}
 	return "change " + settings[0] + " or " + settings[1]
-}
-
-// sets says whether the inventory itself sets a port, or leaves it to its default.
-func (inv *Inventory) sets(path string) bool {
-	switch path {
-	case "zookeeper.port":
-		return inv.ZooKeeper.Port != 0
-	case "marathon.port":
-		return inv.Marathon.Port != 0
-	case "hdfs.namenode_port":
-		return inv.HDFS.NameNodePort != 0
-	case "hdfs.ha.journal_port":
-		return inv.HDFS.HA != nil && inv.HDFS.HA.JournalPort != 0
-	case "mrv1.port":
-		return inv.MRv1.Port != 0
-	case "azkaban.port":
-		return inv.Azkaban.Port != 0
-	case "azkaban.executor_port":
-		return inv.Azkaban.ExecutorPort != 0
-	case "azkaban.database.port":
-		return inv.Azkaban.Database.Port != 0
-	case "extra.mesos-master.port", "extra.mesos-slave.port":
-		return inv.Extra[path[len("extra."):len(path)-len(".port")]]["port"] != ""
-	}
-	return path != "" // the AdminServer's, which are only there when they are set
 }

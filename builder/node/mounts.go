@@ -240,12 +240,7 @@ func (n *Node) mount(ctx context.Context, m cluster.Mount, device string) error 
 	if _, err := n.Exec(ctx, User{}, []string{"fsck", "-T", "-p", device}); err != nil && exitCode(err) != 1 {
 		return fmt.Errorf("the file system on %s needs a repair by hand: %w", device, err)
 	}
-	options := slices.DeleteFunc(strings.Split(m.Options, ","), func(o string) bool { return o == "nofail" || o == "" }) // a failure must show
-	argv := []string{"mount"}
-	if len(options) > 0 {
-		argv = append(argv, "-o", strings.Join(options, ","))
-	}
 	n.changes("mount " + m.Path)
-	_, err = n.Exec(ctx, User{}, append(argv, device, n.path(m.Path)))
+	_, err = n.Exec(ctx, User{}, []string{"mount", "-o", m.Options, device, n.path(m.Path)})
 	return err
 }
