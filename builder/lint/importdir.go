@@ -154,15 +154,10 @@ func know(f *cluster.Facts, name, address string) {
 // ensembleOf lists the addresses of zoo.cfg's servers in the order of their numbers, or of a ZooKeeper URL.
 func ensembleOf(l *linter) []string {
 	servers := map[int]string{}
-	for _, s := range l.of(sawSetting) {
-		fields := strings.Fields(s.value)
-		if len(fields) != 3 {
-			continue
-		}
-		number, isServer := strings.CutPrefix(fields[1], "server.")
-		if n, err := strconv.Atoi(number); isServer && err == nil {
-			host, _, _ := strings.Cut(fields[2], ":")
-			servers[n] = host
+	for _, s := range l.settings {
+		number, isServer := strings.CutPrefix(s.Key, "server.")
+		if n, err := strconv.Atoi(number); isServer && err == nil && s.word() != "" {
+			servers[n], _, _ = strings.Cut(s.word(), ":")
 		}
 	}
 	var list []string
@@ -172,12 +167,11 @@ func ensembleOf(l *linter) []string {
 	if len(list) > 0 {
 		return list
 	}
-	for _, s := range l.of(sawSetting) {
-		fields := strings.Fields(s.value)
-		if len(fields) != 3 || !strings.HasPrefix(fields[2], "zk") {
+	for _, s := range l.settings {
+		if !strings.HasPrefix(s.word(), "zk") {
 			continue
 		}
-		mended, _ := cluster.MendZKURL(fields[2])
+		mended, _ := cluster.MendZKURL(s.word())
 		u, err := cluster.ParseZKURL(mended)
 		if err != nil {
 			continue

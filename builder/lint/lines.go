@@ -3,6 +3,7 @@ package lint
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/mesos-forge/forge/builder/cluster"
@@ -59,7 +60,7 @@ func (l *linter) lines(t text) {
 		l.packages(command, at, t)
 		l.repository(command, at)
 		for _, r := range lineRules {
-			if m := r.re.FindStringSubmatchIndex(command); m != nil && in(r.kinds, t.kind) && !(l.byHand && r.stackOnly) {
+			if m := r.re.FindStringSubmatchIndex(command); m != nil && slices.Contains(r.kinds, t.kind) && !(l.byHand && r.stackOnly) {
 				at.column = m[2] + 1
 				l.add(at, cluster.Finding{Rule: r.id, Message: fmt.Sprintf(r.message, strings.TrimSpace(command[m[2]:m[3]])), Hint: r.hint})
 			}
@@ -74,15 +75,6 @@ func (l *linter) lines(t text) {
 			}
 		}
 	})
-}
-
-func in(kinds []kind, k kind) bool {
-	for _, other := range kinds {
-		if other == k {
-			return true
-		}
-	}
-	return false
 }
 
 // packages notes what a line installs.

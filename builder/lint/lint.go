@@ -35,6 +35,7 @@ type linter struct {
 	problems    []cluster.Problem
 	notes       []string
 	seen        []sighting
+	settings    []seenSetting
 	told        map[string]bool
 	count       map[what]int // of seen
 }
@@ -72,13 +73,6 @@ func printable(s string) string {
 	}, s)
 }
 
-func or(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
-}
-
 func (l *linter) note(format string, args ...any) {
 	if n := fmt.Sprintf(format, args...); !slices.Contains(l.notes, n) {
 		l.notes = append(l.notes, n)
@@ -101,6 +95,20 @@ func (l *linter) see(w what, value string, at place, node string) {
 		return
 	}
 	l.seen = append(l.seen, sighting{w, value, at, node})
+}
+
+// seenSetting is a setting that was seen in a text.
+type seenSetting struct {
+	placed
+	node string // as in sighting
+}
+
+// word is the setting's value, if that is one word, or "".
+func (s seenSetting) word() string {
+	if words := strings.Fields(s.Value); len(words) == 1 {
+		return words[0]
+	}
+	return ""
 }
 
 // of returns the sightings of one kind, in the order of the texts.

@@ -114,12 +114,11 @@ func proposeServices(b *strings.Builder, l *linter, nodes []cluster.Node) {
 
 // mesosURL is the first ZooKeeper URL of Mesos, mended.
 func mesosURL(l *linter) (cluster.ZKURL, bool) {
-	for _, s := range l.of(sawSetting) {
-		fields := strings.Fields(s.value)
-		if len(fields) != 3 || (fields[1] != "zk" && fields[1] != "mapred.mesos.master") {
+	for _, s := range l.settings {
+		if s.word() == "" || s.Key != "zk" && s.Key != "mapred.mesos.master" {
 			continue
 		}
-		mended, ok := cluster.MendZKURL(fields[2])
+		mended, ok := cluster.MendZKURL(s.word())
 		if u, err := cluster.ParseZKURL(mended); ok && err == nil {
 			return u, true
 		}
@@ -130,9 +129,9 @@ func mesosURL(l *linter) (cluster.ZKURL, bool) {
 // fileSystem finds the NameNode and its port in the default file system, or in the executor's URI.
 func fileSystem(l *linter, nodes []cluster.Node) (name, port string) {
 	var urls []string
-	for _, s := range l.of(sawSetting) {
-		if fields := strings.Fields(s.value); len(fields) == 3 && strings.HasPrefix(fields[1], "fs.default") {
-			urls = append(urls, fields[2])
+	for _, s := range l.settings {
+		if s.word() != "" && strings.HasPrefix(s.Key, "fs.default") {
+			urls = append(urls, s.word())
 		}
 	}
 	for _, s := range l.of(sawExecutorURI) {

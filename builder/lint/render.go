@@ -76,8 +76,8 @@ func (l *linter) rendered(s *recipe.Stack, n cluster.Node, r *node.Rendering) {
 	}
 	own.adminServer(s, r)
 	keys := map[place]string{}
-	for _, set := range own.of(sawSetting) {
-		keys[set.at] = strings.Fields(set.value)[1]
+	for _, set := range own.settings {
+		keys[set.at] = set.Key
 	}
 	for _, p := range own.problems {
 		at := place{p.File, p.Line, p.Column}
@@ -102,13 +102,13 @@ func (l *linter) adminServer(s *recipe.Stack, r *node.Rendering) {
 			config = f.Path
 		}
 	}
-	for _, set := range l.of(sawSetting) {
-		switch fields := strings.Fields(set.value); {
-		case len(fields) != 3 || fields[0] != "zoo.cfg" && fields[0] != "zoo":
-		case fields[1] == "admin.enableServer" && fields[2] == "false":
+	for _, set := range l.settings {
+		switch value := set.word(); {
+		case value == "" || set.File != "zoo.cfg" && set.File != "zoo":
+		case set.Key == "admin.enableServer" && value == "false":
 			return
-		case fields[1] == "admin.serverPort":
-			port = leadingNumber(fields[2])
+		case set.Key == "admin.serverPort":
+			port = leadingNumber(value)
 		}
 	}
 	zookeeper := slices.ContainsFunc(r.Services, func(svc node.RenderedService) bool { return svc.Component == "zookeeper" })

@@ -26,7 +26,7 @@ var byHandSets = []func(*linter){(*linter).formats, (*linter).siteFiles, (*linte
 
 // formats: F14. With HA, or with one master, somebody has to format the one NameNode.
 func (l *linter) formats() {
-	ha := slices.ContainsFunc(l.of(sawSetting), func(s sighting) bool { return strings.Contains(s.value, " dfs.ha.namenodes.") })
+	ha := slices.ContainsFunc(l.settings, func(s seenSetting) bool { return strings.HasPrefix(s.Key, "dfs.ha.namenodes.") })
 	if ha || l.facts.Masters == 1 {
 		return
 	}
@@ -205,10 +205,7 @@ func (l *linter) siteFiles() {
 		keys []string
 	}{{"core-site.xml", []string{"fs.default.name", "fs.defaultFS"}}, {"hdfs-site.xml", []string{"dfs.name.dir", "dfs.namenode.name.dir"}}} {
 		at, ok := l.first(sawSite, need.file)
-		has := slices.ContainsFunc(l.of(sawSetting), func(s sighting) bool {
-			fields := strings.Fields(s.value)
-			return len(fields) > 1 && slices.Contains(need.keys, fields[1])
-		})
+		has := slices.ContainsFunc(l.settings, func(s seenSetting) bool { return slices.Contains(need.keys, s.Key) })
 		switch {
 		case !ok:
 			missing, keys = append(missing, need.file), append(keys, strings.Join(need.keys, " or "))

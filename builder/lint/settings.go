@@ -2,6 +2,7 @@ package lint
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -42,7 +43,7 @@ func (t text) settings() []placed {
 	case keyValue:
 		return t.pairs(base, pair)
 	case env, script: // by its path: what is a flag in /etc/mesos is a variable in /etc/default/mesos
-		return append(t.pairs(or(t.path, t.at.file), assign), t.options()...)
+		return append(t.pairs(cmp.Or(t.path, t.at.file), assign), t.options()...)
 	}
 	return t.options()
 }

@@ -29,7 +29,6 @@ const (
 	sawJobTracker    what = "mapred.job.tracker"  // value
 	sawExecutorURI   what = "executor URI"        // value
 	sawSparkVersion  what = "Spark"               // version
-	sawSetting       what = "a setting"           // "FILE KEY VALUE"
 	sawNameDir       what = "a name directory"    // path
 	sawDataDir       what = "a data directory"    // path
 	sawFormat        what = "a format"            // the command

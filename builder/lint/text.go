@@ -124,5 +124,7 @@ func (l *linter) setting(t text, s placed) {
 	case "SPARK_EXECUTOR_URI", "spark.executor.uri", "spark.mesos.executor.home":
 		l.see(sawSparkSettings, s.Key, s.at, t.node)
 	}
-	l.see(sawSetting, s.File+" "+s.Key+" "+s.Value, s.at, t.node)
+	if len(l.settings) < maxSights {
+		l.settings = append(l.settings, seenSetting{s, t.node})
+	}
 }
