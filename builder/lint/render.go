@@ -1,10 +1,10 @@
 package lint
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -33,23 +33,21 @@ func (l *linter) nodes(s *recipe.Stack, inv *cluster.Inventory) {
 	}
 }
 
-var inComponent = regexp.MustCompile(`component ([a-z0-9-]+): file (/[^\s:]+):`)
-
 // refused tells why a node can't be rendered, where that is written.
 func (l *linter) refused(s *recipe.Stack, role *recipe.Role, n cluster.Node, err error) {
 	at, rule := place{file: role.Path}, "render"
-	switch text := err.Error(); {
-	case strings.Contains(text, "'s already"): // one port for two services
+	var file *node.FileError
+	var taken *node.PortTakenError
+	switch {
+	case errors.As(err, &taken):
 		rule = "port-clash"
-	case strings.Contains(text, "required key"):
+	case errors.Is(err, node.ErrRequired):
 		rule = "F13"
 	}
-	if m := inComponent.FindStringSubmatch(err.Error()); m != nil {
-		if c, ok := s.Components[m[1]]; ok {
-			at = lineOf(s.FS, c.Path, "path: "+m[2])
-			if rule == "F13" && m[1] == "spark" {
-				rule = "F27"
-			}
+	if errors.As(err, &file) {
+		at = lineOf(s.FS, s.Components[file.Component].Path, "path: "+file.Path)
+		if rule == "F13" && file.Component == "spark" {
+			rule = "F27"
 		}
 	}
 	l.add(at, cluster.Finding{Rule: rule, Message: fmt.Sprintf("node %s can't be rendered: %v", n.Name, err)})

@@ -99,6 +99,17 @@ func Render(img *Image, inv *cluster.Inventory, t Target) (*Rendering, error) {
 	return out, nil
 }
 
+// FileError says which file of a component's manifest can't be rendered.
+type FileError struct {
+	Component string
+	Path      string // as in the manifest
+	Err       error
+}
+
+func (e *FileError) Error() string { return fmt.Sprintf("file %s: %v", e.Path, e.Err) }
+
+func (e *FileError) Unwrap() error { return e.Err }
+
 type renderer struct {
 	img     *Image
 	inv     *cluster.Inventory
@@ -163,7 +174,7 @@ func (r *renderer) component(c Component, out *Rendering) error {
 		}
 		files, err := r.file(c, f)
 		if err != nil {
-			return fmt.Errorf("file %s: %w", f.Path, err)
+			return &FileError{Component: c.Name, Path: f.Path, Err: err}
 		}
 		out.Files = append(out.Files, files...)
 	}

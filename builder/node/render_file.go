@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -126,6 +127,9 @@ func (r *renderer) settings(f File) (map[string]string, error) {
 	return out, r.required(f, out)
 }
 
+// ErrRequired is why a file can't be rendered that lacks a key of its manifest's required.
+var ErrRequired = errors.New("required key")
+
 // required makes sure that the keys are there without which the software can't do its work.
 func (r *renderer) required(f File, settings map[string]string) error {
 	for _, text := range f.Required {
@@ -138,10 +142,10 @@ func (r *renderer) required(f File, settings map[string]string) error {
 		}
 		for _, name := range f.Extra {
 			if v, ok := r.inv.Extra[name][key]; ok && v == "" {
-				return fmt.Errorf("required key %s is empty: the inventory's extra.%s takes it away; give it a value there, or leave it out", key, name)
+				return fmt.Errorf("%w %s is empty: the inventory's extra.%s takes it away; give it a value there, or leave it out", ErrRequired, key, name)
 			}
 		}
-		return fmt.Errorf("required key %s is missing or empty", key)
+		return fmt.Errorf("%w %s is missing or empty", ErrRequired, key)
 	}
 	return nil
 }

@@ -9,6 +9,17 @@ import (
 	"strings"
 )
 
+// PortTakenError says that two services of one node would listen on one port.
+type PortTakenError struct {
+	Port    string // "tcp/8080"
+	Name    string // of the port in the second service
+	Service string // the first one
+}
+
+func (e *PortTakenError) Error() string {
+	return fmt.Sprintf("port %s (%s) is %s's already", e.Port, e.Name, e.Service)
+}
+
 // finish fills in the services, and refuses what contradicts itself.
 func (r *renderer) finish(out *Rendering) error {
 	out.Files = append(out.Files, r.initFiles(out)...)
@@ -49,7 +60,7 @@ func (r *renderer) service(s *RenderedService, takenBy map[string]string) error 
 		}
 		key := or(p.Proto, "tcp") + "/" + strconv.Itoa(number)
 		if other, ok := takenBy[key]; ok {
-			return fmt.Errorf("port %s (%s) is %s's already", key, p.Name, other)
+			return &PortTakenError{Port: key, Name: p.Name, Service: other}
 		}
 		takenBy[key] = s.Name
 		s.PortOf[p.Name] = number
