@@ -1,9 +1,7 @@
 package node
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"strings"
 )
 
@@ -70,11 +68,9 @@ func (n *Node) knownContents(path string, s *state) ([]string, error) {
 	if old, ok := s.Fixed[path]; ok {
 		known = append(known, old)
 	}
-	now, err := readBounded(n.path(path), maxFixed)
-	if err == nil {
+	now, err := n.readIfThere(path, maxFixed)
+	if now != nil {
 		known = append(known, string(now))
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
 	}
-	return known, nil
+	return known, err
 }

@@ -223,8 +223,9 @@ func (st *starter) unhealthy(ctx context.Context, svc RenderedService, old int) 
 			return fmt.Sprintf("it does not listen on its %s port %d", port.Name, port.Number), false, nil
 		}
 	}
+	host := st.localHost(st.r)
 	for _, c := range svc.Health {
-		if err := st.check(ctx, svc, c, st.localHost(st.r)); err != nil {
+		if err := st.check(ctx, svc, c, host); err != nil {
 			return fmt.Sprintf("%s: %v", c.Name, err), false, nil
 		}
 	}

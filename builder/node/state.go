@@ -56,12 +56,12 @@ const (
 
 func (n *Node) loadState() (*state, error) {
 	s := &state{Version: 1, Started: map[string]string{}, Fixed: map[string]string{}, Disks: map[string]diskRecord{}, Init: map[string]initState{}}
-	data, err := readBounded(n.path(statePath), 4<<20)
-	if errors.Is(err, fs.ErrNotExist) {
-		return s, nil
-	}
+	data, err := n.readIfThere(statePath, 4<<20)
 	if err != nil {
 		return nil, err
+	}
+	if data == nil {
+		return s, nil
 	}
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
@@ -117,11 +117,8 @@ func OnlyNotUp(err error) bool {
 }
 
 func (n *Node) loadOutcome() (*outcome, error) {
-	data, err := readBounded(n.path(outcomePath), 1<<20)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
+	data, err := n.readIfThere(outcomePath, 1<<20)
+	if err != nil || data == nil {
 		return nil, err
 	}
 	o := &outcome{}
