@@ -156,7 +156,7 @@ func (b *Builder) bootSeed(role string, opt SeedOptions) (*Seed, error) {
 		}
 		opt.Node = of[0].Name
 	}
-	opt.Declared, opt.SecretsDir = secretsOf(b.stack), filepath.Join(SeedsDir(b.opt.Out), secretsDir)
+	opt.Declared, opt.SecretsDir = secretsOf(b.stack), SecretsDir(b.opt.Out)
 	s, err := NewSeed(opt)
 	if err == nil && s.Node.Role != role && role != recipe.Golden {
 		err = fmt.Errorf("node %s has the role %s in %s, not %s; boot it with --role %s", s.Node.Name, s.Node.Role, opt.Inventory, role, s.Node.Role)
@@ -182,7 +182,7 @@ func (b *Builder) bootKernel(ctx context.Context, name, more string) (*vm.Kernel
 	if err != nil {
 		return nil, err
 	}
-	k := &vm.Kernel{Cmdline: fmt.Sprintf("root=UUID=%s ro %s %s", disk.RootUUID(b.diskSeed(name)), b.stack.Boot.Cmdline, more)}
+	k := &vm.Kernel{Cmdline: disk.Cmdline(b.diskSeed(name), b.stack.Boot.Cmdline) + " " + more}
 	for pattern, to := range map[string]*string{"vmlinuz-*": &k.Image, "initrd.img-*": &k.Initrd} {
 		found, err := filepath.Glob(filepath.Join(tree, "boot", pattern))
 		if err != nil || len(found) != 1 {

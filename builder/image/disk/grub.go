@@ -54,10 +54,10 @@ fi
 set default=0
 set timeout=1
 menuentry "Linux %[1]s" --id linux {
-  linux /boot/vmlinuz-%[1]s root=UUID=%[2]s ro %[3]s
+  linux /boot/vmlinuz-%[1]s %[2]s
   initrd /boot/initrd.img-%[1]s
 }
-`, kernel, id.RootFS, cmdline)
+`, kernel, id.cmdline(cmdline))
 }
 
 // grubDefaults makes what update-grub writes later behave like grubConfig.

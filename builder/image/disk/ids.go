@@ -34,8 +34,13 @@ func deriveIDs(seed string) ids {
 // volumeID is the FAT serial number as mkfs.fat takes it.
 func (i ids) volumeID() string { return fmt.Sprintf("%08x", i.Volume) }
 
-// RootUUID is the UUID of the root file system of a disk made with this seed, as root=UUID= wants it.
-func RootUUID(seed string) string { return deriveIDs(seed).RootFS.String() }
+// Cmdline is the command line that the boot loader of a disk made with this seed and these parameters gives
+// its kernel.
+func Cmdline(seed, parameters string) string { return deriveIDs(seed).cmdline(parameters) }
+
+func (i ids) cmdline(parameters string) string {
+	return fmt.Sprintf("root=UUID=%s ro %s", i.RootFS, parameters)
+}
 
 // volumeUUID is the FAT serial number as fstab and blkid write it.
 func (i ids) volumeUUID() string {
