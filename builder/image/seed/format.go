@@ -53,9 +53,9 @@ func Write(path string, format Format, spec Spec) error {
 	var err error
 	switch format {
 	case "", NoCloudISO:
-		return WriteISO(path, spec)
+		err = writeVolume(path, VolumeID, spec, noCloudFiles)
 	case OpenStack:
-		err = writeDrive(path, spec)
+		err = writeVolume(path, ConfigDriveID, spec, openStackFiles)
 	case UserDataFile:
 		err = writeUserData(path, spec, userDataOf)
 	case EC2:
@@ -68,14 +68,6 @@ func Write(path string, format Format, spec Spec) error {
 		return err
 	}
 	return fmt.Errorf("seed of node %q: write %s: %w", spec.Node, path, err)
-}
-
-func writeDrive(path string, spec Spec) error {
-	files, err := openStackFiles(spec)
-	if err != nil {
-		return err
-	}
-	return writeISO(path, ConfigDriveID, spec.Epoch, files)
 }
 
 // writeUserData does not use renameio.WriteFile, which keeps the mode of a file that is there.

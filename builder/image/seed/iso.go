@@ -1,10 +1,8 @@
 package seed
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/diskfs/go-diskfs/backend/file"
 	"github.com/diskfs/go-diskfs/filesystem/iso9660"
@@ -19,19 +17,16 @@ const VolumeID = "cidata"
 // beside path and renamed when it is whole. A Spec that is refused is a
 // *SpecError, and nothing is written then.
 func WriteISO(path string, spec Spec) error {
-	files, err := Files(spec)
-	if err != nil {
-		return err
-	}
-	if err := writeISO(path, VolumeID, spec.Epoch, files); err != nil {
-		return fmt.Errorf("seed of node %q: write %s: %w", spec.Node, path, err)
-	}
-	return nil
+	return Write(path, NoCloudISO, spec)
 }
 
-// writeISO takes the files by their path in the image.
-func writeISO(path, label string, epoch time.Time, files map[string][]byte) error {
+// writeVolume writes the files of a validated spec, by their path in the image.
+func writeVolume(path, label string, spec Spec, filesOf func(Spec) (map[string][]byte, error)) error {
 	if err := replaceable(path); err != nil {
+		return err
+	}
+	files, err := filesOf(spec)
+	if err != nil {
 		return err
 	}
 	dir := filepath.Dir(path)
@@ -62,7 +57,7 @@ func writeISO(path, label string, epoch time.Time, files map[string][]byte) erro
 	if err := image.Finalize(iso9660.FinalizeOptions{RockRidge: true, VolumeIdentifier: label}); err != nil {
 		return err
 	}
-	if err := settle(out.File, epoch); err != nil {
+	if err := settle(out.File, spec.Epoch); err != nil {
 		return err
 	}
 	return out.CloseAtomicallyReplace()

@@ -42,24 +42,31 @@ func noise(n int) []byte {
 	return b
 }
 
+// openVolume opens an image and checks its label.
+func openVolume(t *testing.T, path, want string) *iso9660.FileSystem {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	image, err := iso9660.Read(file.New(f, true), 0, 0, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if label := strings.TrimRight(image.Label(), " \x00"); label != want {
+		t.Errorf("label %q, want %q", label, want)
+	}
+	return image
+}
+
 func readBack(t *testing.T, spec seed.Spec) {
 	path := write(t, spec)
 	want, err := seed.Files(spec)
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	image, err := iso9660.Read(file.New(f, true), 0, 0, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if label := strings.TrimRight(image.Label(), " \x00"); label != seed.VolumeID {
-		t.Errorf("label %q", label)
-	}
+	image := openVolume(t, path, seed.VolumeID)
 	entries, err := image.ReadDir(".")
 	if err != nil {
 		t.Fatal(err)
@@ -177,24 +184,15 @@ func readDrive(t *testing.T, spec seed.Spec) map[string][]byte {
 	if err := seed.Write(path, seed.OpenStack, spec); err != nil {
 		t.Fatal(err)
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	image, err := iso9660.Read(file.New(f, true), 0, 0, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if label := strings.TrimRight(image.Label(), " \x00"); label != seed.ConfigDriveID {
-		t.Errorf("label %q", label)
-	}
+	image := openVolume(t, path, seed.ConfigDriveID)
 	files := map[string][]byte{}
 	for _, name := range []string{"meta_data.json", "network_data.json", "user_data"} {
 		name = "openstack/latest/" + name
-		if files[name], err = image.ReadFile(name); err != nil || len(files[name]) == 0 {
+		content, err := image.ReadFile(name)
+		if err != nil || len(content) == 0 {
 			t.Fatalf("%s: %v", name, err)
 		}
+		files[name] = content
 	}
 	return files
 }

@@ -29,23 +29,32 @@ func Files(spec Spec) (map[string][]byte, error) {
 	if err := spec.validate(); err != nil {
 		return nil, err
 	}
+	files, err := noCloudFiles(spec)
+	if err != nil {
+		return nil, fmt.Errorf("seed of node %q: %w", spec.Node, err)
+	}
+	return files, nil
+}
+
+// noCloudFiles takes a validated spec.
+func noCloudFiles(spec Spec) (map[string][]byte, error) {
 	user, err := userDataOf(spec)
 	if err != nil {
-		return nil, fmt.Errorf("seed of node %q: %s: %w", spec.Node, UserData, err)
+		return nil, fmt.Errorf("%s: %w", UserData, err)
 	}
 	network, err := yaml.Marshal(networkOf(spec))
 	if err != nil {
-		return nil, fmt.Errorf("seed of node %q: %s: %w", spec.Node, NetworkConfig, err)
+		return nil, fmt.Errorf("%s: %w", NetworkConfig, err)
 	}
 	meta := metaData{LocalHostname: text(spec.Node), Forge: spec.identityIn(InMetaData)}
 	said, err := yaml.Marshal(meta)
 	if err != nil {
-		return nil, fmt.Errorf("seed of node %q: %s: %w", spec.Node, MetaData, err)
+		return nil, fmt.Errorf("%s: %w", MetaData, err)
 	}
 	meta.InstanceID = text(spec.Node + "-" + fingerprint(user, network, said)[:12])
 	said, err = yaml.Marshal(meta)
 	if err != nil {
-		return nil, fmt.Errorf("seed of node %q: %s: %w", spec.Node, MetaData, err)
+		return nil, fmt.Errorf("%s: %w", MetaData, err)
 	}
 	return map[string][]byte{UserData: user, MetaData: said, NetworkConfig: network}, nil
 }
