@@ -19,12 +19,14 @@ import (
 
 const (
 	exampleInventory = "cluster.example.yaml" // in the checkout
-	secretsDir       = "secrets"              // in SeedsDir
 	maxKeyFile       = 1 << 20
 )
 
-// SeedsDir is the folder of seeds in a folder for results. Below it, secrets/ keeps what nodes share.
+// SeedsDir is the folder of seeds in a folder for results.
 func SeedsDir(out string) string { return filepath.Join(out, "seeds") }
+
+// SecretsDir is the folder in a folder for results that keeps what nodes share.
+func SecretsDir(out string) string { return filepath.Join(SeedsDir(out), "secrets") }
 
 // SeedOptions say whose seed is made, and from what.
 type SeedOptions struct {
@@ -208,22 +210,20 @@ func WriteSeeds(dir string, seeds []*Seed) ([]string, error) {
 
 // readInventory reads and checks an inventory; its bytes go into the seed as they are.
 func readInventory(path string) ([]byte, *cluster.Inventory, error) {
-	fi, err := os.Stat(path)
+	data, err := readRegular("inventory", path, cluster.MaxBytes)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, fmt.Errorf("no inventory: %s does not exist; forge init --to %s writes one, or name another one with --inventory", path, path)
+		err = NoInventory(path)
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("inventory: %w", err)
-	}
-	if !fi.Mode().IsRegular() || fi.Size() > cluster.MaxBytes {
-		return nil, nil, fmt.Errorf("inventory %s: not a file of at most %d bytes", path, cluster.MaxBytes)
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, nil, fmt.Errorf("inventory: %w", err)
+		return nil, nil, err
 	}
 	inv, err := cluster.Decode(path, strings.NewReader(string(data)))
 	return data, inv, err
+}
+
+// NoInventory says that there is none at a path.
+func NoInventory(path string) error {
+	return fmt.Errorf("no inventory: %s does not exist; forge init --to %s writes one, or name another one with --inventory", path, path)
 }
 
 // publicKeys returns the public keys that a person gave: one itself, or a file's lines.

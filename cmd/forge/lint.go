@@ -75,7 +75,7 @@ func lintStack(checkout, stack, inventory string, asked bool) (*lint.Result, err
 		return result, err
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("no inventory: %s does not exist; forge init --to %s writes one", inventory, inventory)
+		return nil, builder.NoInventory(inventory)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("inventory: %w", err)

@@ -90,7 +90,7 @@ func (f *seedFlagValues) run(cmd *cobra.Command, v *viper.Viper) error {
 		}
 	}
 	dir := builder.SeedsDir(v.GetString("out"))
-	f.Stdin, f.SecretsDir = cmd.InOrStdin(), filepath.Join(dir, "secrets")
+	f.Stdin, f.SecretsDir = cmd.InOrStdin(), builder.SecretsDir(v.GetString("out"))
 	var err error
 	if f.Declared, err = builder.LoadStackSecrets(v.GetString("checkout"), v.GetString("stack")); err != nil {
 		return err
