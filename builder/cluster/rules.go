@@ -13,6 +13,9 @@ import (
 // hostLabel is one label of a host name: RFC 1123, section 2.1, lower case.
 var hostLabel = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
+// HostLabel tells whether a node can have the name.
+func HostLabel(name string) bool { return hostLabel.MatchString(name) }
+
 // Problems checks the inventory with every rule and returns what is wrong, with
 // Path, Rule, Message and Hint set, and Accepted where the inventory accepts it.
 // A valid inventory gives none that is not accepted.
@@ -59,7 +62,7 @@ func (c *checker) name(at, name, what string) {
 		c.add(at, "required", what+" is missing", "write one in lower case, such as lab or slave1")
 	case name != strings.ToLower(name):
 		c.must(at, "F01", fmt.Sprintf("%s %q has capital letters; paths, packages and hosts are lower case", what, name), fmt.Sprintf("write %q", strings.ToLower(name)))
-	case !hostLabel.MatchString(name):
+	case !HostLabel(name):
 		c.add(at, "name", fmt.Sprintf("%s %q is not one host name label", what, name), "use a-z, 0-9 and -, at most 63 characters, no - at an end")
 	}
 }

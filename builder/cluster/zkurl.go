@@ -94,7 +94,7 @@ func parseServers(list string) ([]string, error) {
 // hostName says whether each label of a name is one; letters of both cases, as in DNS.
 func hostName(name string) bool {
 	for label := range strings.SplitSeq(strings.ToLower(name), ".") {
-		if !hostLabel.MatchString(label) {
+		if !HostLabel(label) {
 			return false
 		}
 	}

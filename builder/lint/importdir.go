@@ -83,8 +83,6 @@ func releaseOf(texts []text) string {
 
 var ubuntuURL = regexp.MustCompile(`/ubuntu/(12\.04|14\.04|16\.04)/`)
 
-var hostLabel = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
-
 // hostLines are the names and addresses of a hosts file, without loopback, in their order.
 func hostLines(content string) []cluster.Node {
 	var nodes []cluster.Node
@@ -98,7 +96,7 @@ func hostLines(content string) []cluster.Node {
 			continue
 		}
 		name := strings.ToLower(f[1])
-		if name, _, _ = strings.Cut(name, "."); !hostLabel.MatchString(name) {
+		if name, _, _ = strings.Cut(name, "."); !cluster.HostLabel(name) {
 			continue
 		}
 		nodes = append(nodes, cluster.Node{Name: name, Address: a.String()})
