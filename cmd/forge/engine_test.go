@@ -1,8 +1,10 @@
 package main_test
 
 import (
+	"archive/tar"
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"testing"
 
@@ -149,4 +151,17 @@ func (b *box) log() string {
 		b.t.Fatal(err)
 	}
 	return all.String()
+}
+
+// copyIn copies the files of a folder of the host into one inside.
+func (b *box) copyIn(from, to string) {
+	b.t.Helper()
+	var tree bytes.Buffer
+	w := tar.NewWriter(&tree)
+	if err := errors.Join(w.AddFS(os.DirFS(from)), w.Close()); err != nil {
+		b.t.Fatal(err)
+	}
+	if err := b.api.CopyToContainer(b.t.Context(), b.id, to, &tree, container.CopyToContainerOptions{}); err != nil {
+		b.t.Fatal(err)
+	}
 }

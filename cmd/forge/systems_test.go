@@ -1,0 +1,155 @@
+package main_test
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// systemsInventory has one master with all that masters run, and one slave.
+const systemsInventory = `name: systems
+networks: [{cidr: 10.162.7.0/24}]
+nodes:
+  - {name: master1, address: 10.162.7.91, role: master}
+  - {name: slave1, address: 10.162.7.94, role: slave, attributes: {rack: r1}}
+extra:
+  hdfs-site: {dfs.heartbeat.interval: "1"}
+`
+
+// TestSystems brings up a whole cluster of the role images and asks each system something real. Of each
+// system docs/systems.md names the test here that shows it.
+func TestSystems(t *testing.T) {
+	e := newEngine(t)
+	c := startCluster(t, e, systemsInventory, roleImages(t, e))
+	c.inRole()
+	for _, s := range []struct {
+		name string
+		test func(*testing.T, *testCluster)
+	}{
+		{"zookeeper", testZooKeeper},
+		{"hdfs", testHDFS},
+		{"mrv1", testMRv1},
+	} {
+		t.Run(s.name, func(t *testing.T) { s.test(t, c.in(t)) })
+	}
+}
+
+// roleImages loads the images of the roles and returns their tags.
+func roleImages(t *testing.T, e *engine) map[string]string {
+	t.Helper()
+	slave, _ := builtRole(t)
+	images := map[string]string{"slave": slave.out, "master": builtGolden(t).out}
+	for role, out := range images {
+		tag := "forge-test/systems-" + role + ":1"
+		slave.out = out
+		if _, errs, code := slave.run("load", "--role", role, "--host", e.host, "--tag", tag); code != 0 {
+			t.Fatalf("forge load: exit status %d\n%s", code, errs)
+		}
+		e.removeLater(tag)
+		images[role] = tag
+	}
+	return images
+}
+
+// in is the cluster for a subtest.
+func (c *testCluster) in(t *testing.T) *testCluster {
+	e := *c.engine
+	e.t = t
+	sub := &testCluster{engine: &e, network: c.network, boxes: maps.Clone(c.boxes)}
+	for name, b := range c.boxes {
+		sub.boxes[name] = &box{&e, b.id}
+	}
+	return sub
+}
+
+// testZooKeeper writes a znode on one node and reads it on the other.
+func testZooKeeper(t *testing.T, c *testCluster) {
+	t.Helper()
+	const value = "written by the test of zookeeper"
+	c.boxes["master1"].must("zookeeper-client", "-server", "127.0.0.1:2181", "create", "/forge-test", value)
+	if got := c.boxes["master1"].must("zookeeper-client", "-server", "master1:2181", "get", "/forge-test"); !strings.Contains(got, value) {
+		t.Errorf("the znode holds %q, want %q", got, value)
+	}
+	if out, _, code := c.boxes["slave1"].run("sh", "-c", "pidof java | xargs -n 1 ps -o args= -p | grep QuorumPeerMain"); code == 0 {
+		t.Errorf("a slave runs ZooKeeper: %s", out)
+	}
+}
+
+// testHDFS puts a file on one node and gets it on the other.
+func testHDFS(t *testing.T, c *testCluster) {
+	t.Helper()
+	const size = 40 << 20 // bytes; what is random can't be a file that was there
+	sum := c.putRandom("master1", "/tmp/random", size)
+	c.boxes["master1"].as("hdfs", "hadoop", "fs", "-mkdir", "/test")
+	c.boxes["master1"].as("hdfs", "hadoop", "fs", "-put", "/tmp/random", "/test/random")
+	c.boxes["slave1"].as("hdfs", "hadoop", "fs", "-get", "/test/random", "/tmp/got")
+	if got := strings.Fields(c.boxes["slave1"].must("sha256sum", "/tmp/got"))[0]; got != sum {
+		t.Errorf("the file that was read has sha256 %s, want %s", got, sum)
+	}
+	report := c.boxes["master1"].as("hdfs", "hadoop", "dfsadmin", "-report")
+	for _, want := range []string{"Datanodes available: 1 (1 total, 0 dead)", "Name: 10.162.7.94:50010"} {
+		if !strings.Contains(report, want) {
+			t.Errorf("dfsadmin -report does not say %q:\n%s", want, report)
+		}
+	}
+}
+
+// putRandom makes a file of so many random bytes inside, and returns its sha256.
+func (c *testCluster) putRandom(name, path string, size int) string {
+	c.t.Helper()
+	b := make([]byte, size)
+	src := rand.NewChaCha8(sha256.Sum256([]byte(c.t.Name())))
+	_, _ = src.Read(b) // never fails
+	c.boxes[name].put(path, b)
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+// testMRv1 counts the words of files whose counts the test knows.
+func testMRv1(t *testing.T, c *testCluster) {
+	t.Helper()
+	b := c.boxes["master1"]
+	text, want := words(5000)
+	b.put("/tmp/words.txt", []byte(text))
+	b.as("hdfs", "hadoop", "fs", "-mkdir", "/words")
+	b.as("hdfs", "hadoop", "fs", "-put", "/tmp/words.txt", "/words/in.txt")
+	b.as("mapred", "hadoop", "jar", "/usr/lib/hadoop/hadoop-examples-1.2.1.jar", "wordcount", "/words/in.txt", "/mapred-words")
+	b.as("hdfs", "hadoop", "fs", "-test", "-e", "/mapred-words/_SUCCESS") // the client says "complete" of a failed job too
+	if got := b.as("hdfs", "hadoop", "fs", "-cat", "/mapred-words/part-r-*"); got != want {
+		t.Errorf("the words were counted wrong: %d bytes, want %d", len(got), len(want))
+	}
+}
+
+// words returns a text of n words and, sorted, what wordcount says of it.
+func words(n int) (text, counts string) {
+	list := []string{"azkaban", "hadoop", "marathon", "mesos", "spark", "zookeeper"}
+	seen := map[string]int{}
+	var in, out strings.Builder
+	src := rand.New(rand.NewPCG(1, 2))
+	for i := range n {
+		w := list[src.IntN(len(list))]
+		seen[w]++
+		in.WriteString(w)
+		in.WriteByte(" \n"[min(1, i%10/9)])
+	}
+	for _, w := range list {
+		fmt.Fprintf(&out, "%s\t%d\n", w, seen[w])
+	}
+	return in.String(), out.String()
+}
+
+// put writes a file inside that everyone may read.
+func (b *box) put(path string, content []byte) {
+	b.t.Helper()
+	dir := b.t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, filepath.Base(path)), content, 0o644); err != nil {
+		b.t.Fatal(err)
+	}
+	b.copyIn(dir, filepath.Dir(path))
+}
