@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // systemsInventory has one master with all that masters run, and one slave.
@@ -18,7 +19,12 @@ networks: [{cidr: 10.162.7.0/24}]
 nodes:
   - {name: master1, address: 10.162.7.91, role: master}
   - {name: slave1, address: 10.162.7.94, role: slave, attributes: {rack: r1}}
+hdfs:
+  secondary: master1
+  name_dirs: [/var/lib/hadoop-hdfs/dfs/nn, /nfsmount/dfs/nn]
+  data_dirs: [/data/1/dfs/dn, /data/2/dfs/dn]
 extra:
+  core-site: {fs.checkpoint.period: "10"}
   hdfs-site: {dfs.heartbeat.interval: "1"}
 `
 
@@ -81,30 +87,68 @@ func testZooKeeper(t *testing.T, c *testCluster) {
 	}
 }
 
-// testHDFS puts a file on one node and gets it on the other.
+// testHDFS puts files on one node and gets them on the other, and looks where NameNode, SecondaryNameNode and
+// DataNode keep what they know of them.
 func testHDFS(t *testing.T, c *testCluster) {
 	t.Helper()
-	const size = 40 << 20 // bytes; what is random can't be a file that was there
-	sum := c.putRandom("master1", "/tmp/random", size)
-	c.boxes["master1"].as("hdfs", "hadoop", "fs", "-mkdir", "/test")
-	c.boxes["master1"].as("hdfs", "hadoop", "fs", "-put", "/tmp/random", "/test/random")
-	c.boxes["slave1"].as("hdfs", "hadoop", "fs", "-get", "/test/random", "/tmp/got")
-	if got := strings.Fields(c.boxes["slave1"].must("sha256sum", "/tmp/got"))[0]; got != sum {
-		t.Errorf("the file that was read has sha256 %s, want %s", got, sum)
+	master, slave := c.boxes["master1"], c.boxes["slave1"]
+	const size = 20 << 20 // bytes
+	master.as("hdfs", "hadoop", "fs", "-mkdir", "/test")
+	for _, name := range []string{"one", "two"} {
+		sum := c.putRandom("master1", "/tmp/"+name, size)
+		master.as("hdfs", "hadoop", "fs", "-put", "/tmp/"+name, "/test/"+name)
+		slave.as("hdfs", "hadoop", "fs", "-get", "/test/"+name, "/tmp/"+name)
+		if got := strings.Fields(slave.must("sha256sum", "/tmp/"+name))[0]; got != sum {
+			t.Errorf("the file %s that was read has sha256 %s, want %s", name, got, sum)
+		}
 	}
-	report := c.boxes["master1"].as("hdfs", "hadoop", "dfsadmin", "-report")
+	report := master.as("hdfs", "hadoop", "dfsadmin", "-report")
 	for _, want := range []string{"Datanodes available: 1 (1 total, 0 dead)", "Name: 10.162.7.94:50010"} {
 		if !strings.Contains(report, want) {
 			t.Errorf("dfsadmin -report does not say %q:\n%s", want, report)
 		}
 	}
+	for _, dir := range []string{"/data/1/dfs/dn", "/data/2/dfs/dn"} {
+		if got := slave.must("find", dir, "-name", "blk_*", "-size", "+19M"); strings.Count(got, "\n") != 1 {
+			t.Errorf("blocks of a file in %s: %q, want one", dir, got)
+		}
+	}
+	sameNames(t, master, "/var/lib/hadoop-hdfs/dfs/nn", "/nfsmount/dfs/nn")
+	eventually(t, "a checkpoint of the SecondaryNameNode", func() bool {
+		_, _, code := master.run("test", "-s", "/var/lib/hadoop-hdfs/namesecondary/current/fsimage")
+		return code == 0
+	})
+}
+
+// sameNames tells whether the NameNode's directories are of one file system and as old as each other.
+func sameNames(t *testing.T, b *box, dirs ...string) {
+	t.Helper()
+	first := b.must("cat", dirs[0]+"/current/VERSION")
+	if !strings.Contains(first, "namespaceID=") {
+		t.Errorf("%s/current/VERSION: %q", dirs[0], first)
+	}
+	for _, dir := range dirs[1:] {
+		b.must("cmp", dirs[0]+"/current/VERSION", dir+"/current/VERSION")
+		b.must("cmp", dirs[0]+"/current/edits", dir+"/current/edits")
+	}
+}
+
+// eventually waits for what comes by itself.
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(500 * time.Millisecond) {
+		if is() {
+			return
+		}
+	}
+	t.Fatal("there is no " + what)
 }
 
 // putRandom makes a file of so many random bytes inside, and returns its sha256.
 func (c *testCluster) putRandom(name, path string, size int) string {
 	c.t.Helper()
 	b := make([]byte, size)
-	src := rand.NewChaCha8(sha256.Sum256([]byte(c.t.Name())))
+	src := rand.NewChaCha8(sha256.Sum256([]byte(c.t.Name() + path)))
 	_, _ = src.Read(b) // never fails
 	c.boxes[name].put(path, b)
 	sum := sha256.Sum256(b)
