@@ -32,7 +32,9 @@ var commonLicences = map[string][2]string{
 
 // otherLicences maps SPDX identifiers to DEP-5 short names; what the copyright file says of them
 // lies in licences/, by identifier.
-var otherLicences = map[string]string{"BSD-3-Clause": "BSD-3-clause", "CDDL-1.1": "CDDL-1.1", "MIT": "Expat"}
+var otherLicences = map[string]string{
+	"BSD-2-Clause": "BSD-2-clause", "BSD-3-Clause": "BSD-3-clause", "CDDL-1.0": "CDDL-1.0", "CDDL-1.1": "CDDL-1.1", "MIT": "Expat",
+}
 
 //go:embed licences
 var licenceTexts embed.FS

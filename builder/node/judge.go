@@ -16,6 +16,8 @@ func (s *Status) judge(starting bool) Level {
 	for _, svc := range s.Services {
 		problem, fatal := svc.problem()
 		switch {
+		case svc.firstStart:
+			s.Pending = append(s.Pending, svc.Name+" waits for its first start")
 		case problem == "":
 		case fatal && !starting:
 			s.Errors = append(s.Errors, svc.Name+" "+problem)
