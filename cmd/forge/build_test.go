@@ -102,6 +102,10 @@ func TestMistakesOnTheCommandLine(t *testing.T) {
 		{[]string{"build", "--profile", "prod"}, 2, "want lab or production"},
 		{[]string{"build", "--format", "qcow3"}, 2, "want one of [qcow2 raw vmdk vhd]"},
 		{[]string{"build", "--disk-size", "20"}, 2, "want a size of whole MiB from 1G on"},
+		{[]string{"build", "--only", "disks"}, 2, "want one of [packages images]"},
+		{[]string{"plan", "--only", "packages", "--format", "raw"}, 2, "--only packages makes no disks, so --format has nothing to say"},
+		{[]string{"build", "--only", "images", "--disk-size", "20G"}, 2, "--only images makes no disks, so --disk-size has nothing to say"},
+		{[]string{"lock", "--only", "images"}, 2, "want one of [packages]"},
 		{[]string{"build", "--lock", "no-such.lock"}, 1, "no-such.lock: no such file"},
 		{[]string{"build", "--profile", "production", "--role", "slave"}, 1, "component mesos: no file matches mesos_1.*_amd64.deb"},
 	} {
