@@ -46,7 +46,7 @@ func stackImages(t *testing.T, e *engine, stack string) map[string]string {
 	t.Helper()
 	f := builtForge(t)
 	f.flags = []string{"--stack", stack}
-	if _, errs, code := f.run("build"); code != 0 {
+	if _, errs, code := f.run("build", "--only", "images"); code != 0 {
 		t.Fatalf("forge build: exit status %d\n%s", code, errs)
 	}
 	keepDownloads(t, f.store)
