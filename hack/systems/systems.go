@@ -55,7 +55,11 @@ func (s *systems) complete(stacks map[string]*recipe.Stack) error {
 		}
 	}
 	for _, name := range s.Stacks {
-		for _, c := range sortedKeys(stacks[name].Components) {
+		all, err := stacks[name].Role(recipe.Golden)
+		if err != nil {
+			return err
+		}
+		for _, c := range all.Components {
 			if !named[[2]string{name, c}] && !slices.Contains(s.Agent, c) {
 				errs = append(errs, fmt.Errorf("the component %s of the stack %s is in no system", c, name))
 			}
