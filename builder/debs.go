@@ -41,7 +41,9 @@ func (b *Builder) debs(r *recipe.Role) []*step.Step {
 		if c.PackageName() != "" {
 			out = append(out, b.once("deb/"+c.PackageName(), func(step string) *step.Step {
 				set := b.debSettings(c.PackageName()+" "+b.packageVersion(c), c.Requires)
-				return b.deb(step, b.layout(c.Dir, c.Layout, b.artifacts(c)), b.stack.ComponentInputs(c.Name), set,
+				l := b.layout(c.Dir, c.Layout, b.artifacts(c))
+				l.component = c.Name
+				return b.deb(step, l, b.stack.ComponentInputs(c.Name), set,
 					func(in deb.Inputs) (deb.Spec, error) {
 						in.StandIn = b.fileStandsIn(c)
 						return deb.ForComponent(in, c)
