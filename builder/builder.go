@@ -40,7 +40,10 @@ type Options struct {
 	Epoch time.Time
 
 	// Mirror is where Debian's archives are; without Main the host's own apt entries say it.
-	Mirror      apt.Mirror
+	Mirror apt.Mirror
+	// Archives are where other archives are, by name: that of a distribution other than Debian by its id
+	// ("ubuntu"), a stack's further ones by theirs ("cdh").
+	Archives    map[string]apt.Mirror
 	MaxIndexAge time.Duration // how long apt's indexes are used again; 0: 24 hours
 
 	Only     Only          // which results are made; "": all
@@ -60,6 +63,7 @@ type Builder struct {
 
 	made     map[string]*step.Step   // steps of the graph so far, by name: roles share them
 	operator map[string]*operatorDeb // by component; what is not there is stood in for
+	files    map[string]operatorFiles
 
 	host struct {
 		sync.Once
@@ -74,7 +78,7 @@ func New(opt Options) (*Builder, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := buildable(stack); err != nil {
+	if err := archivesNamed(stack, opt); err != nil {
 		return nil, err
 	}
 	if len(opt.Roles) == 0 {
@@ -135,7 +139,7 @@ func (b *Builder) graph(targets func(role) []*step.Step) (*step.Graph, []role, e
 }
 
 func (b *Builder) graphOf(names []string, targets func(role) []*step.Step) (*step.Graph, []role, error) {
-	b.made, b.operator = map[string]*step.Step{}, map[string]*operatorDeb{}
+	b.made, b.operator, b.files = map[string]*step.Step{}, map[string]*operatorDeb{}, map[string]operatorFiles{}
 	var roles []role
 	var wanted []*step.Step
 	for _, name := range names {
@@ -168,6 +172,9 @@ func (b *Builder) chain(r *recipe.Role) (role, error) {
 		if err := b.pins.check(b.stack.Components[name]); err != nil {
 			return role{}, err
 		}
+	}
+	if err := b.findOperatorFiles(r); err != nil {
+		return role{}, err
 	}
 	if err := b.findOperatorDebs(r); err != nil {
 		return role{}, err

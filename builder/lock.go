@@ -118,7 +118,7 @@ func lockArtifacts(run *step.Run, l *lock.Lock, component string, s *step.Step, 
 		return err
 	}
 	for _, a := range known {
-		if f, ok := files[filepath.Base(a.Name)]; ok && a.Name == component+"/"+filepath.Base(a.Name) {
+		if f, ok := files[filepath.Base(a.Name)]; ok && !f.StandIn && a.Name == component+"/"+filepath.Base(a.Name) {
 			a.File, a.Size, a.SHA256 = f.File, f.Size, f.Digest.Hex()
 			l.Artifacts = append(l.Artifacts, a)
 		}

@@ -78,7 +78,7 @@ func (b *Builder) pageRole(r role, done map[string]step.Done, res RoleResult) (r
 	out := report.Role{Name: r.name, Summary: recipe.Summary, Image: res.Digest}
 	for _, name := range recipe.Components {
 		c := b.stack.Components[name]
-		out.Components = append(out.Components, report.Component{Name: name, Version: c.Version, Summary: c.Summary, Homepage: c.Homepage, StandIn: b.standsIn(c)})
+		out.Components = append(out.Components, report.Component{Name: name, Version: c.Version, Summary: c.Summary, Homepage: c.Homepage, StandIn: b.standsIn(c) || b.fileStandsIn(c)})
 	}
 	for _, s := range res.Wanted {
 		out.StandIns = append(out.StandIns, report.StandIn{Package: s.Package, Version: s.Version, Summary: s.Summary, Want: s.File, Vendor: b.opt.Vendor})

@@ -156,6 +156,14 @@ func (b *Builder) wanted(r *recipe.Role) []Wanted {
 	var out []Wanted
 	for _, name := range r.Components {
 		c := b.stack.Components[name]
+		for _, artifact := range b.files[name].standIns {
+			a := c.Artifacts[artifact]
+			w := Wanted{Package: c.PackageName(), Version: c.StandinVersion(), Summary: "holds a stand-in of " + a.Standin.File}
+			for _, from := range a.Sources {
+				w.File = cmp.Or(w.File, from.File)
+			}
+			out = append(out, w)
+		}
 		if !b.standsIn(c) {
 			continue
 		}

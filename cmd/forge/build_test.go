@@ -94,7 +94,9 @@ func TestMistakesOnTheCommandLine(t *testing.T) {
 	}{
 		{[]string{"build", "--role", "slav"}, 1, `did you mean "slave"?`},
 		{[]string{"build", "--stack", "bokworm"}, 1, `did you mean "bookworm"?`},
-		{[]string{"build", "--stack", "cdh5"}, 1, "stack cdh5 can't be built yet: ubuntu 14.04 boots with upstart"},
+		{[]string{"build", "--stack", "cdh5"}, 1, "forge: images of the stack cdh5 need a mirror of Ubuntu 14.04 (apt.archives.ubuntu.mirror) and a mirror of CDH 5.1.2 for trusty (apt.archives.cdh.mirror): set it in forge.yaml, or make packages alone with --only packages\n"},
+		{[]string{"plan", "--stack", "cdh5", "--only", "images"}, 1, "forge: images of the stack cdh5 need a mirror of Ubuntu 14.04"},
+		{[]string{"lock", "--stack", "cdh5"}, 1, "forge: images of the stack cdh5 need a mirror of Ubuntu 14.04"},
 		{[]string{"build", "--rol", "slave"}, 2, "unknown flag: --rol"},
 		{[]string{"biuld"}, 2, `unknown command "biuld"`},
 		{[]string{"build", "--output", "xml"}, 2, "want text or json"},

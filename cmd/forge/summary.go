@@ -87,14 +87,17 @@ func standIns(b *strings.Builder, roles []builder.RoleResult, vendor string) {
 	said := map[string]bool{}
 	for _, r := range roles {
 		for _, s := range r.Wanted {
-			if said[s.Package] {
-				continue
+			if !said[s.Package] {
+				fmt.Fprintf(b, "\nSTAND-IN  %s %s is not the real software: it checks the wiring of a cluster and does no work.\n", s.Package, s.Version)
 			}
-			said[s.Package] = true
-			fmt.Fprintf(b, "\nSTAND-IN  %s %s is not the real software: it checks the wiring of a cluster and does no work.\n", s.Package, s.Version)
-			if s.File != "" {
-				fmt.Fprintf(b, "          Put the real package, %s, into %s and build again.\n", s.File, vendor)
+			if s.File != "" && !said[s.File] {
+				kind := "file"
+				if strings.HasSuffix(s.File, ".deb") {
+					kind = "package"
+				}
+				fmt.Fprintf(b, "          Put the real %s, %s, into %s and build again.\n", kind, s.File, vendor)
 			}
+			said[s.Package], said[s.File] = true, true
 		}
 	}
 }
