@@ -37,10 +37,14 @@ func (r *renderer) parse(name, text string) (*template.Template, error) {
 		"staged":  staged,
 		"xml":     escapeXML,
 		"shell":   func(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" },
+		"sql":     func(s string) string { return "'" + sqlEscapes.Replace(s) + "'" },
 		"fail":    func(why string) (string, error) { return "", refusal(why) },
 		"empty":   func() string { return emptyMark },
 	}).Parse(text)
 }
+
+// sqlEscapes are those of MariaDB's string literals, with its default sql_mode.
+var sqlEscapes = strings.NewReplacer("'", "''", `\`, `\\`)
 
 func orDefault(v, otherwise any) any {
 	if truth, ok := template.IsTrue(v); ok && truth {
