@@ -94,7 +94,7 @@
 //	.Services              names of the services that run on this node
 //	.Container             true under runit in a container
 //
-// Functions: `heap "SERVICE"` MiB of heap; `lines LIST` one a line; `join LIST
+// Functions: `heap "SERVICE"` MiB of heap; `list S...` makes a LIST; `lines LIST` one a line; `join LIST
 // ","`; `has LIST S`; `default D S`; `lower S`; `xml S`, `shell S` and
 // `sql S` (a literal of MariaDB) escape;
 // `fail "WHY"` ends rendering: for what an inventory asks and the software can't;

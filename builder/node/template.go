@@ -29,6 +29,7 @@ func (r *renderer) parse(name, text string) (*template.Template, error) {
 	return template.New(name).Option("missingkey=error").Funcs(template.FuncMap{
 		"heap":    r.heap,
 		"secret":  r.secrets.value,
+		"list":    func(l ...string) []string { return l },
 		"lines":   func(l []string) string { return strings.Join(l, "\n") },
 		"join":    func(l []string, sep string) string { return strings.Join(l, sep) },
 		"has":     func(l []string, s string) bool { return slices.Contains(l, s) },
