@@ -38,7 +38,7 @@ func issue(r *Resolved, end *outcome) string {
 		who = fmt.Sprintf("node %s, role %s, cluster %s", r.Identity.Node, r.Identity.Role, r.Data().Cluster.Name)
 	}
 	lines := []string{"forge: " + who + ": configured and started; forge-node status says how it is now"}
-	if len(end.Errors)+len(end.NotUp) > 0 {
+	if len(end.Errors)+len(end.NotUp)+len(end.Waiting) > 0 {
 		lines = []string{"forge: " + who}
 	}
 	for _, e := range end.Errors {
@@ -49,6 +49,9 @@ func issue(r *Resolved, end *outcome) string {
 	}
 	if len(lines) > 1 {
 		lines = append(lines, "forge: mend what this names, then run forge-node apply or reboot")
+	}
+	for _, w := range end.Waiting {
+		lines = append(lines, "forge: "+w.String())
 	}
 	return strings.ReplaceAll(strings.Join(lines, "\n"), `\`, `\\`) + "\n\n"
 }

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/mesos-forge/forge/builder/cluster"
 )
@@ -21,11 +20,22 @@ func (n *Node) initialise(ctx context.Context, s *state, svc RenderedService, d 
 	for _, step := range svc.Steps {
 		key := svc.Name + "/" + step.Name
 		if err := n.initialiseStep(ctx, s, key, step, d, acc); err != nil {
-			return fmt.Errorf("init %s: %w", key, err)
+			return &initError{key, step.needsPeers(), err}
 		}
 	}
 	return nil
 }
+
+// initError is what kept a step from being done.
+type initError struct {
+	key   string // SERVICE/STEP
+	again bool   // it may succeed once its peers serve
+	err   error
+}
+
+func (e *initError) Unwrap() error { return e.err }
+
+func (e *initError) Error() string { return fmt.Sprintf("init %s: %v", e.key, e.err) }
 
 func (n *Node) initialiseStep(ctx context.Context, s *state, key string, step RenderedInit, d *cluster.Derived, acc *accounts) error {
 	was := s.Init[key]
@@ -42,7 +52,7 @@ func (n *Node) initialiseStep(ctx context.Context, s *state, key string, step Re
 	if next == initFound {
 		return n.recordInit(s, key, initFound)
 	}
-	if err := n.awaitPeers(ctx, step.Needs, d); err != nil {
+	if err := n.askPeers(ctx, step.Init, d); err != nil {
 		return err
 	}
 	as, err := acc.user(step.User)
@@ -103,22 +113,28 @@ func (n *Node) decide(was initState, step RenderedInit) (initState, error) {
 	return initBegun, nil
 }
 
-// awaitPeers waits, within the limit of one start, until one end of each peer answers.
-func (n *Node) awaitPeers(ctx context.Context, needs []string, d *cluster.Derived) error {
-	limit := n.Now().Add(defaultStart)
-	for _, need := range needs {
-		for {
-			ends := n.silentEnds(ctx, d.Peers(need), need, func(cluster.Peer) bool { return false })
-			if len(ends) == 0 {
-				break
-			}
-			if !n.Now().Before(limit) {
-				return fmt.Errorf("it needs %s, and none answers (%s): it is not lost, the next forge-node apply does it", need, strings.Join(ends, ", "))
-			}
-			if err := n.Sleep(ctx, time.Second); err != nil {
-				return err
-			}
+// peersError says that a step can't run before its peers answer.
+type peersError struct{ silent []string }
+
+func (e *peersError) Error() string { return "it needs " + strings.Join(e.silent, ", ") }
+
+// needsPeers tells whether a step needs others at all.
+func (in Init) needsPeers() bool { return len(in.Needs)+len(in.NeedsAll) > 0 }
+
+// askPeers asks those that a step needs, once; a *peersError names the silent.
+func (n *Node) askPeers(ctx context.Context, in Init, d *cluster.Derived) error {
+	anyone := func(cluster.Peer) bool { return false }
+	var silent []string
+	for _, need := range in.Needs {
+		silent = append(silent, n.silentEnds(ctx, d.Peers(need), need, anyone)...)
+	}
+	for _, need := range in.NeedsAll {
+		for _, end := range d.Peers(need) {
+			silent = append(silent, n.silentEnds(ctx, []cluster.Peer{end}, need, anyone)...)
 		}
+	}
+	if len(silent) > 0 {
+		return &peersError{silent}
 	}
 	return nil
 }

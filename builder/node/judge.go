@@ -17,6 +17,8 @@ func (s *Status) judge(starting bool) Level {
 		s.Errors = append(s.Errors, svc.unmended(starting)...)
 		problem, fatal := svc.problem()
 		switch {
+		case svc.firstStart:
+			s.Pending = append(s.Pending, svc.Name+" waits for its first start")
 		case problem == "":
 		case fatal && !starting:
 			s.Errors = append(s.Errors, svc.Name+" "+problem)

@@ -171,9 +171,13 @@ type Init struct {
 	// that User owns, and forge-node moves them into place once all are whole.
 	// What was staged by a killed run is thrown away, and the step runs again.
 	Staged bool `yaml:"staged,omitempty" json:"staged,omitempty"`
-	// Needs names peers, as in [Service]; the step waits for one end of each,
-	// at most 90 s, and fails if there is none.
+	// Needs names peers, as in [Service]; until one end of each answers, the
+	// service waits for its first start, and the others of the node go on. A step
+	// that needs peers is tried again if it fails: one may listen and not serve yet.
 	Needs []string `yaml:"needs,omitempty" json:"needs,omitempty"`
+	// NeedsAll names peers of which every end must answer: a quorum of
+	// JournalNodes is formatted whole or not at all.
+	NeedsAll []string `yaml:"needs_all,omitempty" json:"needs_all,omitempty"`
 }
 
 // Format says how a [File] is made.

@@ -57,6 +57,7 @@ type starter struct {
 	down   map[int]bool        // ports of services that did not come up in this run
 	until  time.Time           // the end of all waiting
 	notUp  []NotUp
+	later  []waitingService
 }
 
 // runServices stops what doesn't belong here, initialises, and starts what does.
@@ -84,13 +85,16 @@ func (st *starter) runServices(ctx context.Context) error {
 	st.until = n.Now().Add(allStarts)
 	var problems []error
 	for _, svc := range rendering.Services {
-		if err := st.bringUp(ctx, svc, states[svc.Name]); err != nil {
+		if err := st.bringUp(ctx, svc, states[svc.Name]); err != nil && !st.postpone(svc, err) {
 			problems = append(problems, err)
 			st.log("%v", err)
 		}
 		if err := ctx.Err(); err != nil {
 			return errors.Join(append(problems, fmt.Errorf("ended before its work was done: %w", err))...)
 		}
+	}
+	if err := st.bringUpLater(ctx); err != nil {
+		problems = append(problems, err)
 	}
 	for name := range st.s.Started {
 		if !slices.Contains(st.r.Data().Services, name) {

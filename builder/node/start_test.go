@@ -193,32 +193,101 @@ func TestARestartIsWaitedFor(t *testing.T) {
 	}
 }
 
-// A step that needs a peer is done by a later run if there is none, and keeps no other service from its start.
+// withInit is slave1 whose DataNode has a one-time step.
+func withInit(t *testing.T, m *machine, step string) {
+	t.Helper()
+	m.replace("/usr/share/forge/components/hdfs.json", `"name": "hadoop-hdfs-datanode",`, `"name": "hadoop-hdfs-datanode", "init": [`+step+`],`)
+}
+
+// unreachable has the peers on a port silent until the time, after the start of the run, that is given.
+func unreachable(m *machine, until time.Duration, ends ...string) {
+	answers := m.Dial
+	m.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		if slices.ContainsFunc(ends, func(end string) bool { return strings.HasSuffix(address, end) }) && m.late < until {
+			return nil, errors.New("no route to host")
+		}
+		return answers(ctx, network, address)
+	}
+}
+
+// A service whose one-time step needs silent peers waits, and keeps no other service from its start.
 func TestAnInitWaitsForItsPeers(t *testing.T) {
 	needRoot(t)
 	m := newMachine(t)
-	m.replace("/usr/share/forge/components/hdfs.json", `"name": "hadoop-hdfs-datanode",`,
-		`"name": "hadoop-hdfs-datanode", "init": [{"name": "znode", "needs": ["zookeeper"], "run": ["make", "znode"]}],`)
+	withInit(t, m, `{"name": "znode", "needs": ["zookeeper"], "run": ["make", "znode"]}`)
 	_, err := m.Apply(t.Context(), event.Discard)
-	const want = "init hadoop-hdfs-datanode/znode: it needs zookeeper, and none answers (zookeeper 10.162.2.91:2181, zookeeper 10.162.2.92:2181, zookeeper 10.162.2.93:2181): it is not lost, the next forge-node apply does it"
-	if err == nil || err.Error() != want || m.late != defaultStart {
+	const want = "hadoop-hdfs-datanode waits for its first start: hadoop-hdfs-datanode/znode needs zookeeper 10.162.2.91:2181, zookeeper 10.162.2.92:2181, zookeeper 10.162.2.93:2181"
+	if err == nil || err.Error() != want || !WaitsForPeers(err) || !OnlyNotUp(err) || m.late < allStarts || m.late > allStarts+retryPause {
 		t.Errorf("after %v: %v", m.late, err)
 	}
 	if diff := cmp.Diff([]string{"start hadoop-0.20-mapreduce-tasktracker", "start mesos-slave"}, m.sup.calls); diff != "" {
 		t.Errorf("calls (-want +got):\n%s", diff)
 	}
-	m, _ = answering(t, map[string]time.Duration{"hadoop-hdfs-datanode": 0, "hadoop-0.20-mapreduce-tasktracker": 0, "mesos-slave": 0})
-	m.replace("/usr/share/forge/components/hdfs.json", `"name": "hadoop-hdfs-datanode",`,
-		`"name": "hadoop-hdfs-datanode", "init": [{"name": "znode", "needs": ["zookeeper"], "run": ["make", "znode"]}],`)
-	var ran []string
-	m.Exec = func(_ context.Context, as User, argv []string) ([]byte, error) {
-		ran = append(ran, as.Name+" "+strings.Join(argv, " "))
-		return nil, nil
+	if got := m.read(issuePath); !strings.Contains(got, "forge: "+want) || strings.Contains(got, "mend what this names") {
+		t.Errorf("above the prompt: %s", got)
 	}
-	m.mustApply()
-	m.mustApply()
-	if !slices.Equal(ran, []string{"root make znode"}) {
-		t.Errorf("ran: %q", ran)
+	for name, uid := range map[string]int{"hadoop-0.20-mapreduce-tasktracker": 782, "mesos-slave": 0} {
+		m.process(m.sup.running[name].PID, uid, 60)
+	}
+	s := m.Status(t.Context())
+	if s.Level != LevelConfigured || !slices.Contains(s.Waits, "zookeeper 10.162.2.91:2181") || !slices.Contains(s.Pending, "hadoop-hdfs-datanode waits for its first start") {
+		t.Errorf("status %s, waits %q, pending %q, errors %q", s.Level, s.Waits, s.Pending, s.Errors)
+	}
+}
+
+func TestAnInitIsDoneWhenItsPeersAnswer(t *testing.T) {
+	for _, c := range []struct {
+		name, needs string
+		silent      []string
+		runs        int
+	}{
+		{"one end is enough", `"needs": ["zookeeper"]`, []string{"10.162.2.91:2181", "10.162.2.92:2181"}, 1},
+		{"all ends are needed", `"needs_all": ["zookeeper"]`, []string{"10.162.2.92:2181"}, 1},
+		{"a peer that listens and does not serve", `"needs": ["zookeeper"]`, nil, 3},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m, log := answering(t, map[string]time.Duration{"hadoop-hdfs-datanode": 0, "hadoop-0.20-mapreduce-tasktracker": 0, "mesos-slave": 0})
+			withInit(t, m, `{"name": "znode", `+c.needs+`, "run": ["make", "znode"]}`)
+			unreachable(m, soon, c.silent...)
+			var ran []string
+			m.Exec = func(_ context.Context, as User, argv []string) ([]byte, error) {
+				ran = append(ran, as.Name+" "+strings.Join(argv, " "))
+				if len(ran) < c.runs {
+					return nil, errors.New("no quorum")
+				}
+				return nil, nil
+			}
+			if err := m.applyInto(log); err != nil {
+				t.Fatalf("%v; log: %q", err, *log)
+			}
+			waited := m.late >= soon
+			if wants := c.name == "all ends are needed"; waited != wants {
+				t.Errorf("waited %v", m.late)
+			}
+			m.mustApply()
+			if len(ran) != c.runs || ran[0] != "root make znode" {
+				t.Errorf("ran: %q", ran)
+			}
+			if last := m.sup.calls[len(m.sup.calls)-1]; (c.runs > 1 || waited) != (last == "start hadoop-hdfs-datanode") {
+				t.Errorf("calls: %q", m.sup.calls)
+			}
+		})
+	}
+}
+
+// A step that needs nobody is not tried twice, and one that goes on failing is what is wrong in the end.
+func TestAnInitThatFails(t *testing.T) {
+	for step, waits := range map[string]bool{`{"name": "znode", "run": ["make", "znode"]}`: false, `{"name": "znode", "needs": ["zookeeper"], "run": ["make", "znode"]}`: true} {
+		m, log := answering(t, map[string]time.Duration{"hadoop-hdfs-datanode": 0, "hadoop-0.20-mapreduce-tasktracker": 0, "mesos-slave": 0})
+		withInit(t, m, step)
+		m.Exec = func(context.Context, User, []string) ([]byte, error) { return nil, errors.New("no space left") }
+		err := m.applyInto(log)
+		if err == nil || err.Error() != "init hadoop-hdfs-datanode/znode: no space left" || OnlyNotUp(err) || WaitsForPeers(err) {
+			t.Errorf("%s: %v", step, err)
+		}
+		if (m.late >= allStarts) != waits {
+			t.Errorf("%s: waited %v", step, m.late)
+		}
 	}
 }
 

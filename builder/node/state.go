@@ -92,28 +92,41 @@ type outcome struct {
 	Errors   []string `json:"errors,omitempty"`
 	Warnings []string `json:"warnings,omitempty"`
 	NotUp    []NotUp  `json:"not_up,omitempty"`
+	// Waiting are services whose one-time steps wait for peers.
+	Waiting []Waiting `json:"waiting,omitempty"`
 }
 
 // take sorts what went wrong: services that came up too late may be up by now.
 func (o *outcome) take(err error) {
 	var late *NotUpError
+	var waiting *WaitingError
 	if all, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, one := range all.Unwrap() {
 			o.take(one)
 		}
 	} else if errors.As(err, &late) {
 		o.NotUp = append(o.NotUp, late.Services...)
+	} else if errors.As(err, &waiting) {
+		o.Waiting = append(o.Waiting, waiting.Services...)
 	} else if err != nil {
 		o.Errors = append(o.Errors, err.Error())
 	}
 }
 
 // OnlyNotUp tells whether an error of [Node.Apply] says nothing but that services
-// were not up in time.
+// were not up in time, or wait for peers.
 func OnlyNotUp(err error) bool {
 	var o outcome
 	o.take(err)
-	return len(o.NotUp) > 0 && len(o.Errors) == 0
+	return len(o.NotUp)+len(o.Waiting) > 0 && len(o.Errors) == 0
+}
+
+// WaitsForPeers tells whether an error of [Node.Apply] says nothing worse than
+// [OnlyNotUp], and that services wait for peers: another Apply may start them.
+func WaitsForPeers(err error) bool {
+	var o outcome
+	o.take(err)
+	return len(o.Waiting) > 0 && len(o.Errors) == 0
 }
 
 func (n *Node) loadOutcome() (*outcome, error) {

@@ -49,7 +49,8 @@ type Status struct {
 	Warnings []string `json:"warnings"`
 	Errors   []string `json:"errors"`
 
-	notUp []NotUp // by the last Apply of this boot
+	notUp   []NotUp // by the last Apply of this boot
+	waiting []Waiting
 }
 
 // ServiceStatus is how one service of the role is.
@@ -66,6 +67,8 @@ type ServiceStatus struct {
 	Waits    []string      `json:"waits"`
 	Ports    []PortStatus  `json:"ports"`
 	Health   []CheckStatus `json:"health"`
+
+	firstStart bool // Waits are the peers that its one-time steps need
 }
 
 // PortStatus is one port of a service.
@@ -136,7 +139,7 @@ func (n *Node) readOutcome(s *Status) (starting bool) {
 	default:
 		s.Warnings = append(s.Warnings, o.Warnings...)
 		s.Errors = append(s.Errors, o.Errors...)
-		s.notUp = o.NotUp
+		s.notUp, s.waiting = o.NotUp, o.Waiting
 	}
 	return false
 }
@@ -163,6 +166,9 @@ func (n *Node) look(ctx context.Context, r *Resolved, s *Status) error {
 	for _, svc := range r.Rendering.Services {
 		one := n.serviceStatus(ctx, r, svc, states[svc.Name], listeners, acc)
 		one.Waits = append(one.Waits, waits[svc.Name]...)
+		if w := waitingFor(s.waiting, svc.Name); w != nil && one.State == Stopped {
+			one.Waits, one.firstStart = w.For, true
+		}
 		s.Services = append(s.Services, one)
 		for _, w := range one.Waits {
 			if !slices.Contains(s.Waits, w) {

@@ -90,6 +90,7 @@ func (k *componentCheck) service(at string, s node.Service) {
 			k.text(sub+"/untouched/"+strconv.Itoa(j), p)
 		}
 		k.peers(sub+"/needs", in.Needs)
+		k.peers(sub+"/needs_all", in.NeedsAll)
 		if in.Staged {
 			k.staged(sub, in)
 		}

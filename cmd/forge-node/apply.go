@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/mesos-forge/forge/builder/event"
 	"github.com/mesos-forge/forge/builder/node"
@@ -15,6 +16,8 @@ import (
 const (
 	channelPort = "/dev/virtio-ports/org.forge.node.0"
 	channelUnit = "forge-node-channel.service"
+	resumeUnit  = "forge-node-resume.service"
+	resumePause = 15 * time.Second
 )
 
 func (p *program) apply(ctx context.Context, args []string) (int, error) {
@@ -23,6 +26,10 @@ func (p *program) apply(ctx context.Context, args []string) (int, error) {
 	}
 	p.openChannel(ctx)
 	r, err := p.node.Apply(ctx, p.sink())
+	if node.WaitsForPeers(err) && p.resumeLater(ctx) {
+		p.complain(err)
+		return exitOK, nil
+	}
 	if err != nil {
 		return 0, &applyError{err}
 	}
@@ -43,6 +50,40 @@ func (e *applyError) Error() string {
 	}
 	lines = append(lines, "mend what this names, then run forge-node apply or reboot; forge-node status says how the node is")
 	return strings.Join(lines, "\nforge-node: ")
+}
+
+// resume applies again and again while services wait for peers before their
+// first start, and returns how the last one ended.
+func (p *program) resume(ctx context.Context, args []string) (int, error) {
+	if err := p.parse(flag.NewFlagSet("resume", flag.ContinueOnError), args, 0); err != nil {
+		return 0, err
+	}
+	for {
+		_, err := p.node.Apply(ctx, p.sink())
+		if err == nil {
+			return exitOK, nil
+		}
+		if !node.WaitsForPeers(err) {
+			return 0, &applyError{err}
+		}
+		if err := p.node.Sleep(ctx, resumePause); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// resumeLater has systemd run resume in the background, so that the machine's
+// boot comes to its end.
+func (p *program) resumeLater(ctx context.Context) bool {
+	systemd, ok := p.node.Supervisor.(*node.Systemd)
+	if !ok {
+		return false
+	}
+	_, err := systemd.Exec(ctx, node.User{}, []string{"systemctl", "start", "--no-block", resumeUnit})
+	if err != nil {
+		p.complain(err)
+	}
+	return err == nil
 }
 
 // openChannel lets the host ask questions, even if the rest fails.

@@ -106,6 +106,9 @@ func (p *program) applyInContainer(ctx context.Context) ([]node.RenderedService,
 	_, err := p.apply(ctx, nil)
 	if e := new(applyError); errors.As(err, &e) && node.OnlyNotUp(e.err) {
 		p.complain(err)
+		if node.WaitsForPeers(e.err) {
+			go p.resumeInContainer(ctx)
+		}
 		err = nil
 	}
 	resolved, problem := p.node.Resolve()
@@ -113,6 +116,13 @@ func (p *program) applyInContainer(ctx context.Context) ([]node.RenderedService,
 		return nil, errors.Join(err, problem)
 	}
 	return resolved.Rendering.Services, nil
+}
+
+// resumeInContainer goes on until nothing waits or the container stops.
+func (p *program) resumeInContainer(ctx context.Context) {
+	if _, err := p.resume(ctx, nil); err != nil && ctx.Err() == nil {
+		p.complain(err)
+	}
 }
 
 // shutdown gives services as long as the most patient of them wants. The

@@ -2,6 +2,7 @@
 // container, the node of the inventory that it is, and says how that node is.
 //
 //	forge-node apply                        configure, initialise, start; run at every boot
+//	forge-node resume                       apply again while services wait for peers before their first start
 //	forge-node status [--json] [--level L]  how the node is
 //	forge-node render [--node N] [--to DIR] show the configuration, change nothing
 //	forge-node facts                        what this machine is, as JSON
@@ -62,7 +63,7 @@ func main() {
 
 func (p *program) commands() map[string]func(context.Context, []string) (int, error) {
 	return map[string]func(context.Context, []string) (int, error){
-		"apply": p.apply, "status": p.status, "render": p.render, "facts": p.facts, "log": p.log,
+		"apply": p.apply, "resume": p.resume, "status": p.status, "render": p.render, "facts": p.facts, "log": p.log,
 		"serve": p.serve, "container-init": p.containerInit, "container-run": p.containerRun, "version": p.version,
 	}
 }
@@ -90,7 +91,7 @@ func (p *program) complain(err error) {
 
 func (p *program) dispatch(ctx context.Context, args []string) (int, error) {
 	commands := p.commands()
-	public := []string{"apply", "status", "render", "facts", "log", "serve", "container-init", "version"}
+	public := []string{"apply", "resume", "status", "render", "facts", "log", "serve", "container-init", "version"}
 	if len(args) == 0 {
 		return 0, usageError{"which command? " + strings.Join(public, ", ")}
 	}

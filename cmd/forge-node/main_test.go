@@ -146,7 +146,7 @@ func TestCommands(t *testing.T) {
 		{"status --level done", 2, "", `unknown level "done"; there are: configured, in-role`},
 		{"status --jsno", 2, "", "flag provided but not defined: -jsno"},
 		{"apply now", 2, "", "apply: too many arguments: now"},
-		{"stauts", 2, "", `unknown command "stauts"; there are: apply, status`},
+		{"stauts", 2, "", `unknown command "stauts"; there are: apply, resume, status`},
 		{"", 2, "", "which command?"},
 		{"--help", 0, "forge-node COMMAND: apply", ""},
 		{"status --help", 0, "", "exit with 0 from this level on"},

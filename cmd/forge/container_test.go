@@ -16,12 +16,12 @@ import (
 	"github.com/mesos-forge/forge/builder/node"
 )
 
-// loaded brings the role's image into the engine by "forge load" and returns its tag.
-func loaded(t *testing.T, e *engine, f *forge, tag string) string {
-	t.Helper()
-	out, errs, code := f.run("load", "--role", "slave", "--host", e.host, "--tag", tag)
+// load brings the image of a role into the engine by "forge load" and returns its tag.
+func (e *engine) load(f *forge, role, tag string) string {
+	e.t.Helper()
+	out, errs, code := f.run("load", "--role", role, "--host", e.host, "--tag", tag)
 	if code != 0 || !strings.Contains(out, tag+" sha256:") {
-		t.Fatalf("forge load: exit status %d\n%s%s", code, out, errs)
+		e.t.Fatalf("forge load: exit status %d\n%s%s", code, out, errs)
 	}
 	e.removeLater(tag)
 	return tag
@@ -42,7 +42,7 @@ func TestContainer(t *testing.T) {
 	e := newEngine(t)
 	f, res := builtRole(t)
 	checkLayout(t, filepath.Join(f.out, res.Roles[0].Image))
-	image := loaded(t, e, f, "forge-test/slave:1")
+	image := e.load(f, "slave", "forge-test/slave:1")
 	testLoneSlave(t, e, f, image)
 	testRefusals(t, e, f, image)
 }

@@ -51,7 +51,7 @@ func TestOperatorPackage(t *testing.T) {
 		}
 	}
 
-	b := slave1(t, e, f, loaded(t, e, f, "forge-test/slave:operator"))
+	b := slave1(t, e, f, e.load(f, "slave", "forge-test/slave:operator"))
 	b.start()
 	s := configured(t, b)
 	if len(s.Standins) > 0 || len(s.Errors) > 0 {

@@ -52,13 +52,8 @@ func roleImages(t *testing.T, e *engine) map[string]string {
 	slave, _ := builtRole(t)
 	images := map[string]string{"slave": slave.out, "master": builtGolden(t).out}
 	for role, out := range images {
-		tag := "forge-test/systems-" + role + ":1"
 		slave.out = out
-		if _, errs, code := slave.run("load", "--role", role, "--host", e.host, "--tag", tag); code != 0 {
-			t.Fatalf("forge load: exit status %d\n%s", code, errs)
-		}
-		e.removeLater(tag)
-		images[role] = tag
+		images[role] = e.load(slave, role, "forge-test/systems-"+role+":1")
 	}
 	return images
 }
