@@ -266,7 +266,7 @@ func checkDifferences(t *testing.T, c renderedCase, views map[string]node.View) 
 
 // ofOneService tells whether a file is that of a service which not every node of the role runs.
 func ofOneService(p string) bool {
-	for _, service := range []string{"-namenode", "-secondarynamenode", "-jobtracker", "-zkfc", "azkaban-solo", "azkaban-executor", "azkaban-web", "spark-dispatcher"} {
+	for _, service := range []string{"-namenode", "-secondarynamenode", "-jobtracker", "-zkfc", "-dispatcher", "-solo", "-web", "-executor"} {
 		if strings.HasPrefix(p, "/etc/default/") && strings.HasSuffix(p, service) {
 			return true
 		}
