@@ -65,6 +65,13 @@ var renderedCases = []renderedCase{
 				"dfs.client.failover.proxy.provider.lab", "dfs.ha.fencing.methods", "dfs.ha.automatic-failover.enabled"},
 			"mapred-site.xml": {"mapred.job.tracker", "mapred.mesos.master", "mapred.mesos.executor.uri"},
 		}},
+	{"azkaban", "bookworm", "testdata/azkaban.yaml",
+		append([]string{"/etc/hadoop/conf/core-site.xml", "/etc/default/marathon", "/etc/marathon/conf/hostname"}, everywhere...),
+		map[string][]string{
+			"core-site.xml":   {"fs.default.name", "hadoop.tmp.dir"},
+			"hdfs-site.xml":   {"dfs.name.dir", "dfs.data.dir", "dfs.replication", "dfs.http.address"},
+			"mapred-site.xml": {"mapred.job.tracker", "mapred.local.dir"},
+		}},
 }
 
 // renderAll renders all nodes of a case, by name.
@@ -264,7 +271,7 @@ func ofOneService(p string) bool {
 			return true
 		}
 	}
-	return strings.HasPrefix(p, "/etc/azkaban/")
+	return strings.HasPrefix(p, "/etc/azkaban/") || strings.HasPrefix(p, "/etc/mysql/")
 }
 
 // TestRenderedServices: what runs where, in the order of starting.
@@ -288,7 +295,7 @@ func TestRenderedServices(t *testing.T) {
 		{renderedCases[2], map[string]string{
 			"master1": "zookeeper-server mesos-master hadoop-hdfs-namenode marathon",
 			"master2": "zookeeper-server mesos-master hadoop-hdfs-secondarynamenode hadoop-0.20-mapreduce-jobtracker marathon",
-			"master3": "zookeeper-server mesos-master marathon spark-dispatcher azkaban-solo",
+			"master3": "zookeeper-server mesos-master marathon spark-dispatcher",
 			"slave1":  "hadoop-hdfs-datanode mesos-slave",
 		}},
 		{renderedCases[3], map[string]string{
@@ -296,6 +303,11 @@ func TestRenderedServices(t *testing.T) {
 			"master2": "zookeeper-server hadoop-hdfs-journalnode mesos-master hadoop-hdfs-namenode hadoop-hdfs-zkfc marathon azkaban-executor",
 			"master3": "zookeeper-server hadoop-hdfs-journalnode mesos-master hadoop-0.20-mapreduce-jobtracker marathon spark-dispatcher",
 			"slave1":  "hadoop-hdfs-datanode mesos-slave",
+		}},
+		{renderedCases[4], map[string]string{
+			"master1": "zookeeper hadoop-hdfs-namenode mesos-master hadoop-0.20-mapreduce-jobtracker marathon",
+			"master2": "zookeeper hadoop-hdfs-secondarynamenode mesos-master marathon azkaban-executor",
+			"master3": "zookeeper mesos-master marathon mariadb azkaban-web",
 		}},
 	} {
 		views := renderAll(t, c.of)

@@ -155,16 +155,6 @@ type DerivedSpark struct {
 	Dispatcher     Node
 }
 
-// DerivedAzkaban is the workflow scheduler.
-type DerivedAzkaban struct {
-	Node, Executor Node // the same when Solo
-	Solo           bool
-	Port           int
-	ExecutorPort   int
-	Timezone       string
-	Database       Database // with all defaults filled in
-}
-
 // Derive fills in all that follows from the inventory for one of its nodes. The
 // inventory must have passed [Inventory.Problems].
 func (inv *Inventory) Derive(node string, m Machine) (*Derived, error) {
@@ -223,17 +213,6 @@ func (inv *Inventory) deriveSpark(masters []Node, zk string) DerivedSpark {
 	return DerivedSpark{Master: "mesos://" + zk, Coarse: s.Coarse == nil || *s.Coarse, CoresMax: s.CoresMax,
 		ExecutorMemory: or(s.ExecutorMemory, 1024), DriverMemory: or(s.DriverMemory, 1024),
 		Dispatcher: inv.one(s.Dispatcher, masters[len(masters)-1])}
-}
-
-func (inv *Inventory) deriveAzkaban(masters []Node) DerivedAzkaban {
-	a := inv.Azkaban
-	d := DerivedAzkaban{Node: inv.one(a.Node, masters[len(masters)-1]), Solo: a.Executor == "", Port: or(a.Port, 8081),
-		ExecutorPort: or(a.ExecutorPort, 12321), Timezone: or(a.Timezone, "UTC"), Database: a.Database}
-	d.Executor = inv.one(a.Executor, d.Node)
-	d.Database.Host = or(a.Database.Host, d.Node.Name)
-	d.Database.Port = or(a.Database.Port, 3306)
-	d.Database.Name, d.Database.User = or(a.Database.Name, "azkaban"), or(a.Database.User, "azkaban")
-	return d
 }
 
 // deriveMounts lists what a node mounts: its data disks, and the NFS that name it.
@@ -364,7 +343,7 @@ func (p Peer) HostPort() string { return hostPort(p.Address, p.Port) }
 
 // PeerNames are the peers that a manifest may name, sorted.
 func PeerNames() []string {
-	return []string{"datanode", "journalnode", "jobtracker", "mesos-master", "namenode", "zookeeper", "zookeeper-peer"}
+	return []string{"azkaban-executor", "datanode", "journalnode", "jobtracker", "mariadb", "mesos-master", "namenode", "zookeeper", "zookeeper-peer"}
 }
 
 // Peers returns where a peer is. One answer of them is enough. The name must be
@@ -381,6 +360,14 @@ func (d *Derived) Peers(name string) []Peer {
 	switch name {
 	case "jobtracker":
 		return peers(d.MRv1.Port, d.MRv1.JobTracker)
+	case "azkaban-executor":
+		if !d.Azkaban.Solo {
+			return peers(d.Azkaban.ExecutorPort, d.Azkaban.Executor)
+		}
+	case "mariadb":
+		if db := d.Azkaban.Database; !d.Azkaban.Solo {
+			return peers(db.Port, Node{Name: or(db.Node, db.Host), Address: db.Address})
+		}
 	case "mesos-master":
 		return peers(d.Mesos.MasterPort, d.Cluster.Masters...)
 	case "journalnode":

@@ -43,7 +43,9 @@ func (inv *Inventory) Facts() *Facts {
 		host, _, _ := strings.Cut(n.Source, ":/")
 		f.Others = append(f.Others, strings.Trim(host, "[]"))
 	}
-	f.Others = append(f.Others, inv.Azkaban.Database.Host)
+	if inv.Azkaban != nil {
+		f.Others = append(f.Others, inv.Azkaban.Database.Host)
+	}
 	f.Masters = len(d.Cluster.Masters)
 	f.Ensemble = strings.Split(d.ZooKeeper.Connect, ",")
 	f.Znode, f.DefaultFS, f.JobTracker = d.Mesos.Znode, d.HDFS.DefaultFS, d.MRv1.Address

@@ -1,6 +1,9 @@
 package cluster
 
-import "net/netip"
+import (
+	"net/netip"
+	"strings"
+)
 
 // MaxBytes is the largest inventory that is read.
 const MaxBytes = 1 << 20
@@ -20,7 +23,8 @@ type Inventory struct {
 	MRv1      MRv1      `yaml:"mrv1" json:"mrv1"`
 	Marathon  Marathon  `yaml:"marathon" json:"marathon"`
 	Spark     Spark     `yaml:"spark" json:"spark"`
-	Azkaban   Azkaban   `yaml:"azkaban" json:"azkaban"`
+	// Azkaban is there where the section is: without it nothing of Azkaban runs.
+	Azkaban *Azkaban `yaml:"azkaban" json:"azkaban,omitempty"`
 	// NFS lists network file systems that nodes mount.
 	NFS []NFS `yaml:"nfs" json:"nfs,omitempty"`
 	// Heap by service name, in MiB, for all nodes; a node's own heap wins.
@@ -69,6 +73,9 @@ type Node struct {
 	Attributes map[string]string `yaml:"attributes" json:"attributes,omitempty"`
 	Resources  map[string]string `yaml:"resources" json:"resources,omitempty"`
 }
+
+// IPv6 tells whether the node's address is one of IPv6.
+func (n Node) IPv6() bool { return strings.Contains(n.Address, ":") }
 
 // Disk is one data disk of a node. What lies below Mount is only used while the disk is mounted there.
 type Disk struct {

@@ -78,10 +78,11 @@ func (inv *Inventory) Ports(node string) ([]ServicePort, error) {
 	add(on(d.MRv1.JobTracker), "hadoop-0.20-mapreduce-jobtracker", setting{"mrv1.port", inv.MRv1.Port}, d.MRv1.Port, portJobTracker)
 	add(slave, "hadoop-0.20-mapreduce-tasktracker", setting{}, portTaskTracker)
 	add(on(d.Spark.Dispatcher), "spark-dispatcher", setting{}, portSparkDispatch)
-	add(on(d.Azkaban.Node), "azkaban-web", setting{"azkaban.port", inv.Azkaban.Port}, d.Azkaban.Port)
-	add(!d.Azkaban.Solo && on(d.Azkaban.Executor), "azkaban-executor", setting{"azkaban.executor_port", inv.Azkaban.ExecutorPort}, d.Azkaban.ExecutorPort)
-	db := d.Azkaban.Database
-	add(!d.Azkaban.Solo && (db.Host == node || db.Host == d.Node.Address), "mysql", setting{"azkaban.database.port", inv.Azkaban.Database.Port}, db.Port)
+	if a := inv.Azkaban; a != nil {
+		add(on(d.Azkaban.Node), "azkaban-web", setting{"azkaban.port", a.Port}, d.Azkaban.Port)
+		add(on(d.Azkaban.Executor), "azkaban-executor", setting{"azkaban.executor_port", a.ExecutorPort}, d.Azkaban.ExecutorPort)
+		add(d.Azkaban.Database.Node == node, "mariadb", setting{"azkaban.database.port", a.Database.Port}, d.Azkaban.Database.Port)
+	}
 	slices.SortStableFunc(ports, func(a, b ServicePort) int { return cmp.Compare(a.Port, b.Port) })
 	return ports, nil
 }

@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"fmt"
-	"net/netip"
 	"path"
 	"regexp"
 	"slices"
@@ -96,37 +95,6 @@ func (c *checker) spark() {
 	c.count("spark.executor_memory", s.ExecutorMemory, 512, 1<<22)
 	c.count("spark.driver_memory", s.DriverMemory, 512, 1<<22)
 	c.node("spark.dispatcher", s.Dispatcher, "unknown-node")
-}
-
-var (
-	timezone     = regexp.MustCompile(`^[A-Za-z]+([/_+-][A-Za-z0-9]+)*$`)
-	databaseName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,31}$`)
-)
-
-func (c *checker) azkaban() {
-	a := c.inv.Azkaban
-	c.node("azkaban.node", a.Node, "unknown-node")
-	c.node("azkaban.executor", a.Executor, "unknown-node")
-	c.port("azkaban.port", a.Port)
-	c.port("azkaban.executor_port", a.ExecutorPort)
-	if a.Timezone != "" && !timezone.MatchString(a.Timezone) {
-		c.add("azkaban.timezone", "value", fmt.Sprintf("%q is not the name of a time zone", a.Timezone), "write one such as UTC or Europe/Vienna")
-	}
-	d := a.Database
-	c.port("azkaban.database.port", d.Port)
-	if d.Host != "" {
-		if _, err := netip.ParseAddr(d.Host); err != nil && (!hostName(d.Host) || d.Host != strings.ToLower(d.Host)) {
-			c.add("azkaban.database.host", "value", fmt.Sprintf("%q is neither a host name in lower case nor an address", d.Host), "a port stands in azkaban.database.port")
-		}
-	}
-	for _, f := range []struct{ at, v string }{{"name", d.Name}, {"user", d.User}} {
-		if f.v != "" && !databaseName.MatchString(f.v) {
-			c.add("azkaban.database."+f.at, "value", fmt.Sprintf("%q is not a %s of a data base", f.v, f.at), "use letters, digits and _, at most 32, a letter first")
-		}
-	}
-	if a.Executor == "" && d != (Database{}) {
-		c.add("azkaban.database", "value", "azkaban.database is set, but Azkaban runs solo, with a data base of its own", "name the node of the executor in azkaban.executor, or remove the data base")
-	}
 }
 
 func (c *checker) hdfs() {

@@ -33,7 +33,8 @@ var commonLicences = map[string][2]string{
 // otherLicences maps SPDX identifiers to DEP-5 short names; what the copyright file says of them
 // lies in licences/, by identifier.
 var otherLicences = map[string]string{
-	"BSD-2-Clause": "BSD-2-clause", "BSD-3-Clause": "BSD-3-clause", "CDDL-1.0": "CDDL-1.0", "CDDL-1.1": "CDDL-1.1", "MIT": "Expat",
+	"BSD-2-Clause": "BSD-2-clause", "BSD-3-Clause": "BSD-3-clause", "CDDL-1.0": "CDDL-1.0", "CDDL-1.1": "CDDL-1.1", "EPL-1.0": "EPL-1.0", "MIT": "Expat",
+	"GPL-2.0-only WITH Universal-FOSS-exception-1.0": "GPL-2 with Universal-FOSS-1.0 exception",
 }
 
 //go:embed licences

@@ -244,7 +244,7 @@ func (l *linter) against(s *recipe.Stack, doc *cluster.Document) {
 	for _, section := range []struct {
 		name string
 		set  bool
-	}{{"marathon", inv.Marathon != (cluster.Marathon{})}, {"azkaban", inv.Azkaban != (cluster.Azkaban{})}, {"spark", inv.Spark != (cluster.Spark{})}} {
+	}{{"marathon", inv.Marathon != (cluster.Marathon{})}, {"azkaban", inv.Azkaban != nil}, {"spark", inv.Spark != (cluster.Spark{})}} {
 		if _, ok := s.Components[section.name]; section.set && !ok {
 			problems = append(problems, cluster.Problem{Path: section.name, Rule: "F03",
 				Message: fmt.Sprintf("%s is set up here, and the stack %s has no component of that name: nothing would install it", section.name, s.Name), Hint: "take another stack, or remove the section"})

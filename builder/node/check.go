@@ -1,6 +1,7 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -22,6 +23,9 @@ const maxAnswer = 1 << 20
 
 // check asks a service how it is; nil is good health.
 func (n *Node) check(ctx context.Context, svc RenderedService, c Check, host string) error {
+	if c.Kind == CheckExec {
+		return n.checkExec(ctx, c)
+	}
 	port, ok := svc.PortOf[c.Port]
 	if !ok {
 		return fmt.Errorf("the manifest has no port %q", c.Port)
@@ -38,6 +42,25 @@ func (n *Node) check(ctx context.Context, svc RenderedService, c Check, host str
 		return n.checkZK(ctx, c, address)
 	}
 	return fmt.Errorf("unknown kind of check %q", c.Kind)
+}
+
+// checkExec runs a program that knows how a service is.
+func (n *Node) checkExec(ctx context.Context, c Check) error {
+	acc, err := n.accounts()
+	if err != nil {
+		return err
+	}
+	as, err := acc.user(c.User)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	out, err := n.Exec(ctx, as, c.Run)
+	if err != nil {
+		return err
+	}
+	return matchAnswer(bytes.NewReader(out), c.Match, c.Run[0])
 }
 
 func (n *Node) checkHTTP(ctx context.Context, c Check, address string) error {

@@ -83,18 +83,20 @@
 //	.Spark.Coarse          true; .Spark.CoresMax 0: no limit
 //	.Spark.ExecutorMemory  MiB; .Spark.DriverMemory
 //	.Spark.Dispatcher      its node
-//	.Azkaban.Node          the web server's node; .Azkaban.Port 8081
+//	.Azkaban.Node          the web server's node, without a name where the inventory has no azkaban; .Azkaban.Port 8081
 //	.Azkaban.Solo          true: one server; .Azkaban.Executor its node else; .Azkaban.ExecutorPort 12321
 //	.Azkaban.Timezone      "UTC"
-//	.Azkaban.Database      .Host, .Port 3306, .Name, .User; the password is a secret
+//	.Azkaban.Database      .Host; .Node the cluster's node that it is, or ""; .Address to connect to, 127.0.0.1 with
+//	                       .Local: nobody connects from another node; .Port 3306, .Name, .User; the password is a secret
 //	.Mounts                file systems of this node: each .Path, .Options; of a disk .Device and .Label,
 //	                       of NFS .Source
 //	.Extra                 in template files: the inventory's settings for them, a map
 //	.Services              names of the services that run on this node
 //	.Container             true under runit in a container
 //
-// Functions: `heap "SERVICE"` MiB of heap; `lines LIST` one a line; `join LIST
-// ","`; `has LIST S`; `default D S`; `lower S`; `xml S` and `shell S` escape;
+// Functions: `heap "SERVICE"` MiB of heap; `list S...` makes a LIST; `lines LIST` one a line; `join LIST
+// ","`; `has LIST S`; `default D S`; `lower S`; `xml S`, `shell S` and
+// `sql S` (a literal of MariaDB) escape;
 // `fail "WHY"` ends rendering: for what an inventory asks and the software can't;
 // `empty`, in settings, an empty value that is written; `staged LIST`, in the
 // run of a staged step, where it makes the directories LIST; `secret "NAME"`, in

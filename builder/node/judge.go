@@ -14,6 +14,7 @@ const flapping = 3
 func (s *Status) judge(starting bool) Level {
 	s.tellNotUp()
 	for _, svc := range s.Services {
+		s.Errors = append(s.Errors, svc.unmended(starting)...)
 		problem, fatal := svc.problem()
 		switch {
 		case svc.firstStart:
@@ -48,6 +49,18 @@ func (s *Status) judge(starting bool) Level {
 		return LevelConfigured
 	}
 	return LevelInRole
+}
+
+// unmended are the failed checks that no waiting mends. What a service can't do while forge-node
+// still works, or while a peer is silent, may come.
+func (svc *ServiceStatus) unmended(starting bool) []string {
+	var all []string
+	for _, h := range svc.Health {
+		if h.Fatal && !starting && len(svc.Waits) == 0 {
+			all = append(all, fmt.Sprintf("%s: %s: %s", svc.Name, h.Name, h.Message))
+		}
+	}
+	return all
 }
 
 // tellNotUp names services that were not up in time, unless they are by now.

@@ -109,6 +109,7 @@ const (
 	CheckTCP  CheckKind = "tcp"  // connecting succeeds
 	CheckHTTP CheckKind = "http" // GET gives Status and a body that Match finds
 	CheckZK   CheckKind = "zk"   // ZooKeeper's srvr answer matches Match
+	CheckExec CheckKind = "exec" // the program Run ends with 0, and Match finds its output
 )
 
 // Check is one health check of a service, asked on the node itself.
@@ -116,16 +117,23 @@ type Check struct {
 	// Name for people, unique in the service: "registered".
 	Name string    `yaml:"name" json:"name"`
 	Kind CheckKind `yaml:"kind" json:"kind"`
-	// Port is the name of one of the service's ports.
-	Port string `yaml:"port" json:"port"`
+	// Port is the name of one of the service's ports; not of exec.
+	Port string `yaml:"port,omitempty" json:"port,omitempty"`
 	// Path of the request (http), a template: "/jmx", "/slave(1)/health".
 	Path string `yaml:"path,omitempty" json:"path,omitempty"`
 	// Status expected (http); 0 means 200.
 	Status int `yaml:"status,omitempty" json:"status,omitempty"`
 	// Match is a regular expression (RE2) for the first 1 MiB of the body
-	// (http) or the answer (zk); empty matches all, for zk the default is
-	// `Mode: (leader|follower|standalone)`.
+	// (http), the answer (zk) or the output (exec); empty matches all, for zk the
+	// default is `Mode: (leader|follower|standalone)`.
 	Match string `yaml:"match,omitempty" json:"match,omitempty"`
+	// Run is the argument vector (exec); each element is a template. It only looks,
+	// and must answer within 15 s. User runs it; empty means root.
+	Run  []string `yaml:"run,omitempty" json:"run,omitempty"`
+	User string   `yaml:"user,omitempty" json:"user,omitempty"`
+	// Fatal says that waiting does not mend what the check finds: a wrong password,
+	// an open port. While all peers of the service answer, the node has then failed.
+	Fatal bool `yaml:"fatal,omitempty" json:"fatal,omitempty"`
 }
 
 // Heap is the rule for a JVM's heap: Percent of the node's RAM, at least Min,

@@ -12,7 +12,7 @@ import (
 // hasEndHere tells whether a service needs a peer that runs on this node.
 func hasEndHere(d *cluster.Derived, svc RenderedService) bool {
 	for _, need := range svc.Needs {
-		if slices.ContainsFunc(d.Peers(need), func(p cluster.Peer) bool { return p.Address == d.Node.Address }) {
+		if slices.ContainsFunc(d.Peers(need), func(p cluster.Peer) bool { return p.Node == d.Node.Name }) {
 			return true
 		}
 	}
@@ -32,7 +32,7 @@ func (n *Node) silentPeers(ctx context.Context, d *cluster.Derived, services []R
 				silent := new([]string)
 				answers[need] = silent
 				all.Go(func() {
-					*silent = n.silentEnds(ctx, d.Peers(need), need, func(p cluster.Peer) bool { return p.Address == d.Node.Address && down[p.Port] })
+					*silent = n.silentEnds(ctx, d.Peers(need), need, func(p cluster.Peer) bool { return p.Node == d.Node.Name && down[p.Port] })
 				})
 			}
 		}

@@ -71,6 +71,9 @@ func (r *renderer) service(s *RenderedService, takenBy map[string]string) error 
 		if s.Health[i].Path, err = r.evaluate(s.Name+": health "+c.Name, c.Path); err != nil {
 			return err
 		}
+		if s.Health[i].Run, err = r.argv(s.Name+": health "+c.Name, c.Run); err != nil {
+			return err
+		}
 	}
 	if s.Heap != nil {
 		if s.HeapMiB, err = r.heap(s.Name); err != nil {
@@ -90,18 +93,27 @@ func (r *renderer) service(s *RenderedService, takenBy map[string]string) error 
 	return nil
 }
 
+// argv renders the arguments of a command.
+func (r *renderer) argv(name string, args []string) ([]string, error) {
+	var argv []string
+	for _, a := range args {
+		arg, err := r.evaluate(name, a)
+		if err != nil {
+			return nil, err
+		}
+		argv = append(argv, arg)
+	}
+	return argv, nil
+}
+
 func (r *renderer) init(s *RenderedService, in Init) error {
 	wanted, err := r.truth("if", in.If)
 	if err != nil || !wanted {
 		return err
 	}
 	step := RenderedInit{Init: in}
-	for _, a := range in.Run {
-		arg, err := r.evaluate("run", a)
-		if err != nil {
-			return err
-		}
-		step.Argv = append(step.Argv, arg)
+	if step.Argv, err = r.argv("run", in.Run); err != nil {
+		return err
 	}
 	for _, u := range in.Untouched {
 		paths, err := r.paths(u)

@@ -70,7 +70,7 @@ func TestRenderSettings(t *testing.T) {
 		{Path: "/etc/{{ .Node.Name }}.txt", Format: FormatTemplate, Template: "t", Mode: "0600", Owner: "hdfs"},
 		{Path: "/etc/c.d", Format: FormatFlags, Extra: []string{"node.attributes"}, Settings: map[string]string{"?bare": "{{ empty }}", "level": "1"}},
 	}}, map[string]string{"t": `{{ range .ZooKeeper.Servers }}server.{{ .ID }}={{ .Address }}:{{ $.ZooKeeper.PeerPort }}:{{ $.ZooKeeper.ElectionPort }}
-{{ end }}{{ xml "a<b" }} {{ shell "it's" }} {{ join .HDFS.DataDirs "," }} {{ default 7 "" }} {{ lower "AB" }} {{ has .Services "x" }}`})
+{{ end }}{{ xml "a<b" }} {{ shell "it's" }} {{ sql "it's \\n" }} {{ join .HDFS.DataDirs "," }} {{ default 7 "" }} {{ lower "AB" }} {{ join (list "x" "y") "+" }} {{ has .Services "x" }}`})
 	r, err := Render(img, inv, slave())
 	if err != nil {
 		t.Fatal(err)
@@ -82,7 +82,7 @@ func TestRenderSettings(t *testing.T) {
 	want := map[string]string{
 		"/etc/c.properties 0644 root": "# " + header + "\na=slave1\nb=from the inventory\nkept=\nn.slave1=1\nx.y={{ not a template }}\n",
 		"/etc/slave1.txt 0600 hdfs": "server.1=10.162.2.91:2888:3888\nserver.2=10.162.2.92:2888:3888\nserver.3=10.162.2.93:2888:3888\n" +
-			"a&lt;b 'it'\\''s' /data/1/dfs/dn 7 ab false",
+			"a&lt;b 'it'\\''s' 'it''s \\\\n' /data/1/dfs/dn 7 ab x+y false",
 		"/etc/c.d/?bare 0644 root": "",
 		"/etc/c.d/level 0644 root": "1\n",
 		"/etc/c.d/rack 0644 root":  "r1\n",

@@ -230,7 +230,7 @@ func (st *starter) unhealthy(ctx context.Context, svc RenderedService, old int) 
 	host := st.localHost(st.r)
 	for _, c := range svc.Health {
 		if err := st.check(ctx, svc, c, host); err != nil {
-			return fmt.Sprintf("%s: %v", c.Name, err), false, nil
+			return fmt.Sprintf("%s: %v", c.Name, err), c.Fatal, nil
 		}
 	}
 	return "", false, nil

@@ -83,6 +83,7 @@ type CheckStatus struct {
 	Name    string `json:"name"`
 	OK      bool   `json:"ok"`
 	Message string `json:"message,omitempty"` // why not
+	Fatal   bool   `json:"fatal,omitempty"`   // waiting does not mend it
 }
 
 // OtherStatus is a service that must not run here.
@@ -242,7 +243,7 @@ func (n *Node) serviceStatus(ctx context.Context, r *Resolved, svc RenderedServi
 	for _, c := range svc.Health {
 		result := CheckStatus{Name: c.Name, OK: true}
 		if err := n.check(ctx, svc, c, host); err != nil {
-			result.OK, result.Message = false, err.Error()
+			result.OK, result.Message, result.Fatal = false, err.Error(), c.Fatal
 		}
 		one.Health = append(one.Health, result)
 	}

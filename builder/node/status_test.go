@@ -186,6 +186,52 @@ func TestZooKeeperCheck(t *testing.T) {
 	}
 }
 
+// TestCommandCheck asks by a program, and has a node fail by name for what waiting does not mend.
+func TestCommandCheck(t *testing.T) {
+	m := newMachine(t)
+	m.Exec = runAs
+	check := Check{Kind: CheckExec, Run: []string{"sh", "-c", "echo 1; exit 0"}, Match: "^1\n$"}
+	if err := m.check(t.Context(), RenderedService{}, check, ""); err != nil {
+		t.Error(err)
+	}
+	check.Run[2] = "echo 10"
+	if err := m.check(t.Context(), RenderedService{}, check, ""); err == nil || !strings.Contains(err.Error(), `the answer "10" does not match`) {
+		t.Errorf("error %v", err)
+	}
+	check.Run[2] = "echo Access denied >&2; exit 1"
+	if err := m.check(t.Context(), RenderedService{}, check, ""); err == nil || !strings.Contains(err.Error(), "exit status 1: Access denied") {
+		t.Errorf("error %v", err)
+	}
+	check.User = "azkaban"
+	if err := m.check(t.Context(), RenderedService{}, check, ""); err == nil || !strings.Contains(err.Error(), `user "azkaban" does not exist`) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestFatalCheck(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		fatal    bool
+		waits    []string
+		starting bool
+		level    Level
+	}{
+		{"it is", true, nil, false, LevelFailed},
+		{"it may come", false, nil, false, LevelConfigured},
+		{"a peer is silent", true, []string{"mariadb 10.162.2.93:3306"}, false, LevelConfigured},
+		{"forge-node still works", true, nil, true, LevelStarting},
+	} {
+		s := &Status{Services: []ServiceStatus{{Name: "azkaban-web", State: Running, Stable: true, Waits: c.waits,
+			Health: []CheckStatus{{Name: "data base", Message: "Access denied", Fatal: c.fatal}}}}, Waits: c.waits}
+		if level := s.judge(c.starting); level != c.level {
+			t.Errorf("%s: level %s, want %s", c.name, level, c.level)
+		}
+		if told := slices.Contains(s.Errors, "azkaban-web: data base: Access denied"); told != (c.level == LevelFailed) {
+			t.Errorf("%s: errors %q", c.name, s.Errors)
+		}
+	}
+}
+
 func TestStatusBeforeApply(t *testing.T) {
 	m := newMachine(t)
 	s := m.Status(t.Context())

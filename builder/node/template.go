@@ -29,6 +29,7 @@ func (r *renderer) parse(name, text string) (*template.Template, error) {
 	return template.New(name).Option("missingkey=error").Funcs(template.FuncMap{
 		"heap":    r.heap,
 		"secret":  r.secrets.value,
+		"list":    func(l ...string) []string { return l },
 		"lines":   func(l []string) string { return strings.Join(l, "\n") },
 		"join":    func(l []string, sep string) string { return strings.Join(l, sep) },
 		"has":     func(l []string, s string) bool { return slices.Contains(l, s) },
@@ -37,10 +38,14 @@ func (r *renderer) parse(name, text string) (*template.Template, error) {
 		"staged":  staged,
 		"xml":     escapeXML,
 		"shell":   func(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" },
+		"sql":     func(s string) string { return "'" + sqlEscapes.Replace(s) + "'" },
 		"fail":    func(why string) (string, error) { return "", refusal(why) },
 		"empty":   func() string { return emptyMark },
 	}).Parse(text)
 }
+
+// sqlEscapes are those of MariaDB's string literals, with its default sql_mode.
+var sqlEscapes = strings.NewReplacer("'", "''", `\`, `\\`)
 
 func orDefault(v, otherwise any) any {
 	if truth, ok := template.IsTrue(v); ok && truth {

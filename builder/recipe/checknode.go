@@ -13,7 +13,7 @@ import (
 var formats = []string{string(node.FormatTemplate), string(node.FormatHadoopXML), string(node.FormatFlags),
 	string(node.FormatEnv), string(node.FormatExports), string(node.FormatProperties)}
 
-var checkKinds = []string{string(node.CheckTCP), string(node.CheckHTTP), string(node.CheckZK)}
+var checkKinds = []string{string(node.CheckTCP), string(node.CheckHTTP), string(node.CheckZK), string(node.CheckExec)}
 
 // node checks the part of a component that becomes forge-node's manifest.
 func (k *componentCheck) node() {
@@ -114,12 +114,30 @@ func (k *componentCheck) health(at string, c node.Check, ports []string) {
 	if !slices.Contains(checkKinds, string(c.Kind)) {
 		k.d.errorf(at+"/kind", didYouMean(string(c.Kind), checkKinds), "unknown kind of check %q", c.Kind)
 	}
-	if !slices.Contains(ports, c.Port) {
+	if c.Kind == node.CheckExec {
+		k.command(at, c)
+	} else if !slices.Contains(ports, c.Port) {
 		k.d.errorf(at+"/port", didYouMean(c.Port, ports), "the service has no port %q", c.Port)
+	}
+	if c.Kind != node.CheckExec && (len(c.Run) > 0 || c.User != "") {
+		k.d.errorf(at, "", "run and user belong to the kind exec alone")
 	}
 	k.text(at+"/path", c.Path)
 	if _, err := regexp.Compile(c.Match); err != nil {
 		k.d.errorf(at+"/match", "", "match is not a regular expression: %v", err)
+	}
+}
+
+// command checks a health check that runs a program.
+func (k *componentCheck) command(at string, c node.Check) {
+	if len(c.Run) == 0 {
+		k.d.errorf(at, "", "a check of the kind exec has a program to run: run is empty")
+	}
+	for i, arg := range c.Run {
+		k.text(at+"/run/"+strconv.Itoa(i), arg)
+	}
+	if c.Port != "" || c.Path != "" || c.Status != 0 {
+		k.d.errorf(at, "leave them out", "port, path and status say nothing beside run")
 	}
 }
 

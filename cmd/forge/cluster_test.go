@@ -27,6 +27,14 @@ type testCluster struct {
 // startCluster starts all nodes of the inventory at once, with the image of each one's role.
 func startCluster(t *testing.T, e *engine, text string, images map[string]string) *testCluster {
 	t.Helper()
+	c := prepareCluster(t, e, text, images)
+	c.start()
+	return c
+}
+
+// prepareCluster makes all nodes of the inventory whose role has an image, and starts none.
+func prepareCluster(t *testing.T, e *engine, text string, images map[string]string) *testCluster {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "cluster.yaml")
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
@@ -38,12 +46,18 @@ func startCluster(t *testing.T, e *engine, text string, images map[string]string
 	c := &testCluster{engine: e, boxes: map[string]*box{}}
 	c.makeNetwork(inv.Networks[0].CIDR)
 	for _, n := range inv.Nodes {
-		c.boxes[n.Name] = c.create(n, path, images[n.Role])
+		if image := images[n.Role]; image != "" {
+			c.boxes[n.Name] = c.create(n, path, image)
+		}
 	}
+	return c
+}
+
+func (c *testCluster) start() {
+	c.t.Helper()
 	for _, b := range c.boxes {
 		b.start()
 	}
-	return c
 }
 
 func (c *testCluster) makeNetwork(cidr string) {
@@ -68,6 +82,7 @@ func (c *testCluster) create(n cluster.Node, path, image string) *box {
 		&container.HostConfig{
 			NetworkMode: container.NetworkMode(c.network),
 			Binds:       []string{path + ":/etc/forge/cluster.yaml:ro"},
+			CapAdd:      []string{"NET_ADMIN"}, // for Azkaban's packet filter
 			Resources:   container.Resources{Memory: 3 << 30},
 			// Nothing answers there, at once. The host's server would be silent: ten seconds for each name.
 			DNS: []string{"127.0.0.1"},

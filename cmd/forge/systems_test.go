@@ -23,6 +23,7 @@ hdfs:
   secondary: master1
   name_dirs: [/var/lib/hadoop-hdfs/dfs/nn, /nfsmount/dfs/nn]
   data_dirs: [/data/1/dfs/dn, /data/2/dfs/dn]
+azkaban: {}
 extra:
   core-site: {fs.checkpoint.period: "10"}
   hdfs-site: {dfs.heartbeat.interval: "1"}
@@ -43,6 +44,7 @@ func TestSystems(t *testing.T) {
 		{"marathon", testMarathon},
 		{"hdfs", testHDFS},
 		{"mrv1", testMRv1},
+		{"azkaban", testAzkaban},
 	} {
 		t.Run(s.name, func(t *testing.T) { s.test(t, c.in(t)) })
 	}
