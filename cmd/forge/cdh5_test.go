@@ -157,7 +157,7 @@ func TestCDH5Installs(t *testing.T) {
 	if got := in(`ls /etc/init 2>/dev/null || true`); got != "" {
 		t.Errorf("left after a purge, in /etc/init: %s", got)
 	}
-	if got := in(`cat /asked`); !strings.Contains(got, "hadoop-hdfs-namenode start") {
+	if got := in(`cat /asked`); !strings.Contains(got, "hadoop-hdfs-namenode (start)") {
 		t.Errorf("the test input started nothing, so that nothing was held back: %q", got)
 	}
 }
