@@ -62,7 +62,7 @@ func (b *Builder) debs(r *recipe.Role) []*step.Step {
 // componentLayout is the layout of a component, with those that it packs.
 func (b *Builder) componentLayout(c *recipe.Component) layout {
 	l := b.layout(c.Dir, c.Layout, b.artifacts(c))
-	l.clamp = c.Date()
+	l.component, l.clamp = c.Name, c.Date()
 	for _, op := range c.Layout {
 		if op.Pack != "" {
 			l.packed[op.Pack] = b.componentLayout(b.stack.Components[op.Pack])

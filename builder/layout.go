@@ -20,6 +20,7 @@ const maxMember = 1 << 30
 
 // layout is what the files of a package are made from.
 type layout struct {
+	component string // whose package it is; "" for a role's or a stand-in's
 	ops       []recipe.Operation
 	dir       string     // the stack's folder, below the checkout
 	artifacts *step.Step // nil: there are none
@@ -70,6 +71,8 @@ func (b *Builder) operate(ctx context.Context, r *step.Run, dir string, op recip
 		return b.copyArtifacts(to, op, files)
 	case op.Extract != "":
 		return b.extract(ctx, to, op, files[op.Extract])
+	case op.Egg != "":
+		return b.unpackEgg(ctx, to, op, l.component, files[op.Egg])
 	case op.Program != "":
 		src, err := r.Blob(l.programs[op.Program].Out("program"))
 		if err != nil {

@@ -11,6 +11,7 @@ import (
 var verbs = map[string][]string{
 	"copy":    {"to", "mode", "owner", "group"},
 	"extract": {"to", "member", "include", "exclude", "strip", "mode", "owner", "group"},
+	"egg":     {"to", "like", "python"},
 	"link":    {"to"},
 	"dir":     {"mode", "owner", "group"},
 	"program": {"to", "mode", "owner", "group"},
@@ -44,7 +45,7 @@ func (k *componentCheck) operation(at string, op Operation) {
 		return
 	}
 	verb := found[0]
-	for _, key := range []string{"to", "member", "include", "exclude", "strip", "mode", "owner", "group", "from", "top", "jars"} {
+	for _, key := range []string{"to", "member", "include", "exclude", "strip", "like", "python", "mode", "owner", "group", "from", "top", "jars"} {
 		if d.has(at+"/"+key) && !slices.Contains(verbs[verb], key) {
 			d.errorf(at+"/"+key, "", "%q has no meaning beside %q", key, verb)
 		}
@@ -71,6 +72,15 @@ func (k *componentCheck) operation(at string, op Operation) {
 					d.errorf(at+"/"+key+"/"+strconv.Itoa(i), "", "%q is not a pattern for names in an archive", glob)
 				}
 			}
+		}
+	case "egg":
+		k.artifact(at+"/egg", op.Egg)
+		checkTargetPath(d, at+"/to", op.To)
+		if op.Python == "" {
+			d.errorf(at, "", "an egg needs the version of Python that it is for: python: \"2.7\"")
+		}
+		if like, ok := k.stack.Components[op.Like]; op.Like != "" && (!ok || like.Upstream == nil || !slices.Contains(k.c.Requires, op.Like)) {
+			d.errorf(at+"/like", "", "%q is not a required component with an upstream package", op.Like)
 		}
 	case "link":
 		checkTargetPath(d, at+"/link", op.Link)

@@ -61,7 +61,7 @@ type Source struct {
 	File string `yaml:"file,omitempty" json:"file,omitempty"`
 }
 
-// Operation is one step of a layout: exactly one of Copy, Extract, Link, Dir,
+// Operation is one step of a layout: exactly one of Copy, Extract, Egg, Link, Dir,
 // Program, File, Rearrange and Pack is set. Paths on the target are absolute and clean.
 type Operation struct {
 	// Copy puts the artifact of this name, or each of these, at To; a To that
@@ -71,6 +71,14 @@ type Operation struct {
 	// Extract unpacks the archive (tar, compressed tar or zip; told by
 	// content) of this artifact into the directory To.
 	Extract string `yaml:"extract,omitempty" json:"extract,omitempty"`
+	// Egg unpacks the Python egg of this artifact into a folder of its name in
+	// To, a folder of Python modules, and makes a file of its own there,
+	// forge-COMPONENT.pth, by which Python finds it: easy_install.pth would
+	// belong to all eggs alike. Like names the component whose upstream package
+	// must have the egg's version, Python the version that the egg must be for.
+	Egg    string `yaml:"egg,omitempty" json:"egg,omitempty"`
+	Like   string `yaml:"like,omitempty" json:"like,omitempty"`
+	Python string `yaml:"python,omitempty" json:"python,omitempty" jsonschema:"pattern=^[0-9]+\\.[0-9]+$"`
 	// Member is a file in Extract that is itself the archive to unpack.
 	Member string `yaml:"member,omitempty" json:"member,omitempty"`
 	// Include and Exclude are globs (path.Match on each element, "**" for any
