@@ -21,6 +21,8 @@ type fetched struct {
 	File   string
 	Digest store.Digest
 	Size   int64 // bytes
+	// StandIn tells that forge made it in place of the real one.
+	StandIn bool `json:",omitempty"`
 }
 
 // artifacts returns the step that fetches what a component is made of, or nil.
@@ -33,6 +35,16 @@ func (b *Builder) artifacts(c *recipe.Component) *step.Step {
 
 func (b *Builder) fetchArtifacts(name string, c *recipe.Component) *step.Step {
 	s := &step.Step{Name: name, Kind: "sources", Version: 2, Settings: c.Artifacts, Inputs: b.pins.inputs(c)}
+	own := b.files[c.Name]
+	for path, digest := range own.found {
+		s.Inputs["operator's file "+path] = digest
+	}
+	if len(own.standIns) > 0 {
+		s.Settings = struct {
+			Artifacts map[string]recipe.Artifact
+			StandIns  []string
+		}{c.Artifacts, own.standIns}
+	}
 	var java *step.Step
 	if _, err := exec.LookPath("mvn"); err != nil && usesMaven(c) {
 		java = b.toolsTree("tools-java", b.stack.Tools.Java, "etc/hosts", "etc/resolv.conf")
@@ -50,17 +62,24 @@ func (b *Builder) fetchArtifacts(name string, c *recipe.Component) *step.Step {
 			mvn.Root = tree
 		}
 		web := http.New(http.Options{Sink: r.Sink})
-		own, err := b.ownPlaces(vendor, web)
+		places, err := b.ownPlaces(vendor, web)
 		if err != nil {
 			return err
 		}
+		files := map[string]fetched{}
 		var names []string
 		var wants []source.Want
 		for artifact, a := range c.Artifacts {
+			if slices.Contains(own.standIns, artifact) {
+				if files[artifact], err = b.writeStandIn(r, artifact, a.Standin); err != nil {
+					return err
+				}
+				continue
+			}
 			if c.Upstream != nil && c.Upstream.Artifact == artifact {
 				continue // a package of its own
 			}
-			w, err := want(c.Name+"/"+artifact, a, own, mvn, web)
+			w, err := want(c.Name+"/"+artifact, a, places, mvn, web)
 			if err != nil {
 				return err
 			}
@@ -73,7 +92,6 @@ func (b *Builder) fetchArtifacts(name string, c *recipe.Component) *step.Step {
 		if err != nil {
 			return err
 		}
-		files := map[string]fetched{}
 		for i, res := range results {
 			path, err := b.store.BlobPath(res.Digest)
 			if err != nil {
@@ -83,7 +101,7 @@ func (b *Builder) fetchArtifacts(name string, c *recipe.Component) *step.Step {
 			if err != nil {
 				return err
 			}
-			files[names[i]] = fetched{res.File, res.Digest, info.Size()}
+			files[names[i]] = fetched{File: res.File, Digest: res.Digest, Size: info.Size()}
 		}
 		return r.PutJSON("files", files)
 	}

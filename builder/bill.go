@@ -170,8 +170,11 @@ func (b *Builder) billPackages(r *recipe.Role) map[string]billPackage {
 	for _, name := range r.Components {
 		c := b.stack.Components[name]
 		if own := c.PackageName(); own != "" {
-			p := billPackage{Component: name, Origin: publish.FromForge, Licence: c.Licence, Parts: map[string]publish.Part{}}
+			p := billPackage{Component: name, Origin: publish.FromForge, Licence: c.Licence, Parts: map[string]publish.Part{}, StandIn: b.fileStandsIn(c)}
 			p.layout(c, c.Layout)
+			for _, artifact := range b.files[name].standIns {
+				p.Parts[artifact] = standInPart(c, artifact)
+			}
 			out[own] = p
 		}
 		switch {
@@ -218,6 +221,12 @@ func partOf(c *recipe.Component, name string) publish.Part {
 		}
 	}
 	return part
+}
+
+// standInPart describes what forge made in place of an artifact.
+func standInPart(c *recipe.Component, name string) publish.Part {
+	version := c.Version + "~standin"
+	return publish.Part{Name: "stand-in of " + name, Version: version, Purl: "pkg:generic/forge-standin-" + c.Name + "-" + name + "@" + version, Licence: "Apache-2.0"}
 }
 
 // parts returns the artifacts in a package with their digests, and the modules that its programs

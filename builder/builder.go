@@ -40,9 +40,13 @@ type Options struct {
 	Epoch time.Time
 
 	// Mirror is where Debian's archives are; without Main the host's own apt entries say it.
-	Mirror      apt.Mirror
+	Mirror apt.Mirror
+	// Archives are where other archives are, by name: that of a distribution other than Debian by its id
+	// ("ubuntu"), a stack's further ones by theirs ("cdh").
+	Archives    map[string]apt.Mirror
 	MaxIndexAge time.Duration // how long apt's indexes are used again; 0: 24 hours
 
+	Only     Only          // which results are made; "": all
 	Formats  []disk.Format // of the disks; empty: qcow2
 	DiskSize int64         // bytes of a disk; 0: what the stack says
 
@@ -59,6 +63,7 @@ type Builder struct {
 
 	made     map[string]*step.Step   // steps of the graph so far, by name: roles share them
 	operator map[string]*operatorDeb // by component; what is not there is stood in for
+	files    map[string]operatorFiles
 
 	host struct {
 		sync.Once
@@ -73,7 +78,7 @@ func New(opt Options) (*Builder, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := buildable(stack); err != nil {
+	if err := archivesNamed(stack, opt); err != nil {
 		return nil, err
 	}
 	if len(opt.Roles) == 0 {
@@ -109,7 +114,7 @@ func New(opt Options) (*Builder, error) {
 // Close gives the store up.
 func (b *Builder) Close() error { return b.store.Close() }
 
-// role is the chain of steps of one role.
+// role is the chain of steps of one role. With Options.Only some are nil.
 type role struct {
 	name  string
 	debs  []*step.Step
@@ -118,11 +123,6 @@ type role struct {
 	disks map[disk.Format]*step.Step
 	lock  *step.Step
 	bill  *step.Step
-}
-
-// everything is what a build makes of a role.
-func everything(r role) []*step.Step {
-	return append([]*step.Step{r.image, r.lock, r.bill}, slices.Collect(maps.Values(r.disks))...)
 }
 
 // graph is the whole pipeline:
@@ -139,7 +139,7 @@ func (b *Builder) graph(targets func(role) []*step.Step) (*step.Graph, []role, e
 }
 
 func (b *Builder) graphOf(names []string, targets func(role) []*step.Step) (*step.Graph, []role, error) {
-	b.made, b.operator = map[string]*step.Step{}, map[string]*operatorDeb{}
+	b.made, b.operator, b.files = map[string]*step.Step{}, map[string]*operatorDeb{}, map[string]operatorFiles{}
 	var roles []role
 	var wanted []*step.Step
 	for _, name := range names {
@@ -173,32 +173,52 @@ func (b *Builder) chain(r *recipe.Role) (role, error) {
 			return role{}, err
 		}
 	}
+	if err := b.findOperatorFiles(r); err != nil {
+		return role{}, err
+	}
 	if err := b.findOperatorDebs(r); err != nil {
 		return role{}, err
 	}
-	s := &solver{Builder: b, solves: map[string]*step.Step{}, indexes: map[string]*step.Step{}}
-	index, toolsIndex := s.index(b.stack.Distribution.Suite, b.stack.Apt), s.index(b.stack.Tools.Distribution.Suite, b.stack.Tools.Apt)
 	chain := role{name: r.Name, debs: b.debs(r)}
+	if b.opt.Only == OnlyPackages {
+		chain.lock = b.roleLock(r, chain.debs, nil, nil)
+		return chain, nil
+	}
+	return b.imageChain(r, chain)
+}
+
+// imageChain adds the steps from a role's packages to image and disk.
+func (b *Builder) imageChain(r *recipe.Role, chain role) (role, error) {
+	s := &solver{Builder: b, solves: map[string]*step.Step{}, indexes: map[string]*step.Step{}}
+	index := s.index(b.stack.Distribution.Suite, b.stack.Apt)
 	solveBase := s.solve("base", index, b.stack.Rootfs.Packages, true, nil, nil)
 	solveRole := s.solve("role/"+r.Name, index, r.Packages, false, []*step.Step{solveBase}, chain.debs)
 	solveContainer := s.solve("container/"+r.Name, index, b.stack.Container.Packages, false, []*step.Step{solveBase, solveRole}, nil)
-	solveBoot := s.solve("boot/"+r.Name, index, slices.Concat(b.stack.Boot.KernelPackages(), b.stack.Boot.Packages), false, []*step.Step{solveBase, solveRole}, nil)
-	solveTools := s.solve("tools", toolsIndex, b.stack.Tools.Image, true, nil, nil)
 	if s.err != nil {
 		return role{}, s.err
 	}
-	base, tools := b.base("base", solveBase), b.base("tools", solveTools)
+	base := b.base("base", solveBase)
 	delta := b.delta("role/"+r.Name, solveRole, chain.debs, b.stack.Rootfs.Overlay, b.disabled(r), base)
 	container := b.delta("container/"+r.Name, solveContainer, nil, b.stack.Container.Overlay, nil, delta, base)
 	chain.image = b.image(r, b.layer(base, false), b.layer(delta, true), b.layer(container, true))
-	boot := b.delta("boot/"+r.Name, solveBoot, nil, b.stack.Boot.Overlay, bootUnits, delta, base)
-	chain.boot, chain.disks = boot, b.disks(r.Name, tools, boot, delta, base)
 	onRole := []string{publish.LayerRole, publish.LayerBase}
-	chain.bill = b.bill(r,
-		billLayer{name: publish.LayerBase, solve: solveBase, tree: base},
-		billLayer{name: publish.LayerRole, solve: solveRole, tree: delta, below: onRole[1:], debs: chain.debs},
-		billLayer{name: publish.LayerContainer, solve: solveContainer, tree: container, below: onRole},
-		billLayer{name: publish.LayerBoot, solve: solveBoot, tree: boot, below: onRole})
+	layers := []billLayer{
+		{name: publish.LayerBase, solve: solveBase, tree: base},
+		{name: publish.LayerRole, solve: solveRole, tree: delta, below: onRole[1:], debs: chain.debs},
+		{name: publish.LayerContainer, solve: solveContainer, tree: container, below: onRole},
+	}
+	if b.opt.Only != OnlyImages {
+		toolsIndex := s.index(b.stack.Tools.Distribution.Suite, b.stack.Tools.Apt)
+		solveBoot := s.solve("boot/"+r.Name, index, slices.Concat(b.stack.Boot.KernelPackages(), b.stack.Boot.Packages), false, []*step.Step{solveBase, solveRole}, nil)
+		solveTools := s.solve("tools", toolsIndex, b.stack.Tools.Image, true, nil, nil)
+		if s.err != nil {
+			return role{}, s.err
+		}
+		chain.boot = b.delta("boot/"+r.Name, solveBoot, nil, b.stack.Boot.Overlay, bootUnits, delta, base)
+		chain.disks = b.disks(r.Name, b.base("tools", solveTools), chain.boot, delta, base)
+		layers = append(layers, billLayer{name: publish.LayerBoot, solve: solveBoot, tree: chain.boot, below: onRole})
+	}
+	chain.bill = b.bill(r, layers...)
 	chain.lock = b.roleLock(r, chain.debs, s.indexes, s.solves)
 	return chain, nil
 }
@@ -229,16 +249,16 @@ type Result struct {
 type RoleResult struct {
 	Role     string       `json:"role"`
 	Debs     []string     `json:"debs"`
-	Image    string       `json:"image"`  // folder of the OCI layout
-	Digest   string       `json:"digest"` // of the image's manifest
-	Disks    []string     `json:"disks"`
-	Lock     string       `json:"lock"`     // what exactly went in
-	Packages string       `json:"packages"` // packages.json
-	SBOM     string       `json:"sbom"`
+	Image    string       `json:"image,omitempty"`  // folder of the OCI layout
+	Digest   string       `json:"digest,omitempty"` // of the image's manifest
+	Disks    []string     `json:"disks,omitempty"`
+	Lock     string       `json:"lock"`               // what exactly went in
+	Packages string       `json:"packages,omitempty"` // packages.json
+	SBOM     string       `json:"sbom,omitempty"`
 	StandIns []string     `json:"standins,omitempty"`
 	Wanted   []Wanted     `json:"wanted,omitempty"`
-	Contents int          `json:"contents"` // packages in image and disk
-	Files    []ResultFile `json:"files"`    // all of it, with sizes and digests
+	Contents int          `json:"contents,omitempty"` // packages in image and disk
+	Files    []ResultFile `json:"files"`              // all of it, with sizes and digests
 }
 
 // Build makes everything and places it in the output folder.

@@ -21,7 +21,11 @@ func (b *Builder) debSettings(self string, components []string) debSettings {
 	set := debSettings{Maintainer: b.stack.Maintainer, Packages: []string{self}}
 	for _, name := range components {
 		c := b.stack.Components[name]
-		set.Packages = append(set.Packages, c.PackageName()+" "+c.PackageVersion())
+		line := c.PackageName() + " " + c.PackageVersion()
+		if c.MayStandIn() {
+			line += " or " + c.StandinVersion()
+		}
+		set.Packages = append(set.Packages, line)
 	}
 	return set
 }
@@ -36,9 +40,12 @@ func (b *Builder) debs(r *recipe.Role) []*step.Step {
 		}
 		if c.PackageName() != "" {
 			out = append(out, b.once("deb/"+c.PackageName(), func(step string) *step.Step {
-				set := b.debSettings(c.PackageName()+" "+c.PackageVersion(), c.Requires)
+				set := b.debSettings(c.PackageName()+" "+b.packageVersion(c), c.Requires)
 				return b.deb(step, b.layout(c.Dir, c.Layout, b.artifacts(c)), b.stack.ComponentInputs(c.Name), set,
-					func(in deb.Inputs) (deb.Spec, error) { return deb.ForComponent(in, c) })
+					func(in deb.Inputs) (deb.Spec, error) {
+						in.StandIn = b.fileStandsIn(c)
+						return deb.ForComponent(in, c)
+					})
 			}))
 		}
 	}

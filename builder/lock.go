@@ -52,7 +52,14 @@ func (b *Builder) roleLock(r *recipe.Role, debs []*step.Step, indexes, solves ma
 	for _, name := range sortedNames(indexes) {
 		needs = append(needs, indexes[name].Out("suites"))
 	}
-	return &step.Step{Name: "lock/" + r.Name, Kind: "lock", Version: 1, Settings: set, Needs: needs,
+	name := "lock/" + r.Name
+	if b.opt.Only == OnlyPackages {
+		name = "lock-packages/" + r.Name
+		if set.Date.IsZero() {
+			set.Date = newestChange(b.stack)
+		}
+	}
+	return &step.Step{Name: name, Kind: "lock", Version: 1, Settings: set, Needs: needs,
 		Run: func(_ context.Context, run *step.Run) error {
 			l := &lock.Lock{Format: lock.Format, Date: set.Date, Stack: set.Stack, Suites: set.Suites, Debs: map[string][]lock.Deb{}}
 			for _, name := range sortedNames(indexes) {
@@ -111,7 +118,7 @@ func lockArtifacts(run *step.Run, l *lock.Lock, component string, s *step.Step, 
 		return err
 	}
 	for _, a := range known {
-		if f, ok := files[filepath.Base(a.Name)]; ok && a.Name == component+"/"+filepath.Base(a.Name) {
+		if f, ok := files[filepath.Base(a.Name)]; ok && !f.StandIn && a.Name == component+"/"+filepath.Base(a.Name) {
 			a.File, a.Size, a.SHA256 = f.File, f.Size, f.Digest.Hex()
 			l.Artifacts = append(l.Artifacts, a)
 		}
@@ -144,7 +151,7 @@ func newest(suites []lock.Suite) time.Time {
 
 // Lock makes the stack's lock anew, for the roles asked for: Debian's packages as the newest
 // indexes have them, artifacts as the old lock pins them or, where it has no line for them, as
-// they come. It returns the lock's path and what changed, line by line.
+// they come. With OnlyPackages, Debian's packages stay as they are. It returns the lock's path and what changed, line by line.
 func Lock(ctx context.Context, opt Options) (path string, changes []string, err error) {
 	opt.locking = true
 	b, err := New(opt)
@@ -168,7 +175,11 @@ func Lock(ctx context.Context, opt Options) (path string, changes []string, err 
 		}
 		mergeLock(all, l)
 	}
-	all.Date = newest(all.Suites)
+	if opt.Only == OnlyPackages {
+		b.keepDebs(all)
+	} else {
+		all.Date = newest(all.Suites)
+	}
 	all.Packages = slices.DeleteFunc(all.Packages, func(p lock.Package) bool { return b.holdsProgram(p.Name) })
 	old := b.pins.lock
 	if old == nil {
@@ -180,6 +191,18 @@ func Lock(ctx context.Context, opt Options) (path string, changes []string, err 
 		}
 	}
 	return b.pins.file, lock.Diff(old, all), all.Write(b.pins.file)
+}
+
+// keepDebs takes what a lock of packages alone does not make anew from the old lock: Debian's
+// packages, and the date that comes with them.
+func (b *Builder) keepDebs(l *lock.Lock) {
+	l.Date = newestChange(b.stack)
+	if old := b.pins.lock; old != nil {
+		l.Suites, l.Debs = old.Suites, old.Debs
+		if len(old.Suites) > 0 {
+			l.Date = old.Date
+		}
+	}
 }
 
 func (b *Builder) readLock(d step.Done) (*lock.Lock, error) {

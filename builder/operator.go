@@ -163,11 +163,16 @@ func (b *Builder) standsIn(c *recipe.Component) bool {
 	return c.Upstream != nil && b.operator[c.Name] == nil
 }
 
+// standIns are the packages of a role that are stand-ins or hold some.
 func (b *Builder) standIns(r *recipe.Role) []string {
 	var out []string
 	for _, name := range r.Components {
-		if c := b.stack.Components[name]; b.standsIn(c) {
+		c := b.stack.Components[name]
+		if b.standsIn(c) {
 			out = append(out, c.Upstream.Package)
+		}
+		if b.fileStandsIn(c) {
+			out = append(out, c.PackageName())
 		}
 	}
 	return out

@@ -35,22 +35,26 @@ func (b *Builder) placeReport(p *placer, roles []role, done map[string]step.Done
 				return err
 			}
 			d.Roles = append(d.Roles, page)
-			d.Next = append(d.Next, nextCommands(r.name, len(page.StandIns) > 0)...)
+			d.Next = append(d.Next, nextCommands(r, len(page.StandIns) > 0)...)
 		}
 		return report.Write(w, d)
 	})
 }
 
-func nextCommands(role string, standIns bool) []report.Command {
-	push := "forge push REGISTRY/NAME:TAG --role " + role
+func nextCommands(r role, standIns bool) []report.Command {
+	var out []report.Command
+	if r.disks != nil {
+		out = append(out, report.Command{What: "Boot the disk in a virtual machine", Line: "forge boot --role " + r.name})
+	}
+	if r.image == nil {
+		return append(out, report.Command{What: "Build the image and the disk as well", Line: "forge build --role " + r.name})
+	}
+	push := "forge push REGISTRY/NAME:TAG --role " + r.name
 	if standIns {
 		push += " --allow-standins"
 	}
-	return []report.Command{
-		{What: "Boot the disk in a virtual machine", Line: "forge boot --role " + role},
-		{What: "Put the image into the local Docker engine", Line: "forge load --role " + role},
-		{What: "Put the image into a registry", Line: push},
-	}
+	return append(out, report.Command{What: "Put the image into the local Docker engine", Line: "forge load --role " + r.name},
+		report.Command{What: "Put the image into a registry", Line: push})
 }
 
 func pageSteps(done map[string]step.Done, started time.Time) []report.Step {
@@ -72,20 +76,32 @@ func (b *Builder) pageRole(r role, done map[string]step.Done, res RoleResult) (r
 		return report.Role{}, err
 	}
 	out := report.Role{Name: r.name, Summary: recipe.Summary, Image: res.Digest}
+	for _, name := range recipe.Components {
+		c := b.stack.Components[name]
+		out.Components = append(out.Components, report.Component{Name: name, Version: c.Version, Summary: c.Summary, Homepage: c.Homepage, StandIn: b.standsIn(c) || b.fileStandsIn(c)})
+	}
+	for _, s := range res.Wanted {
+		out.StandIns = append(out.StandIns, report.StandIn{Package: s.Package, Version: s.Version, Summary: s.Summary, Want: s.File, Vendor: b.opt.Vendor})
+	}
+	out.Results = pageResults(res)
+	if len(res.Disks) > 0 {
+		out.DiskSize = res.Size(res.Disks[0])
+	}
+	if r.image == nil {
+		return out, nil
+	}
+	return out, b.pageImage(&out, r, done)
+}
+
+// pageImage adds what is in a role's image and disk.
+func (b *Builder) pageImage(out *report.Role, r role, done map[string]step.Done) error {
 	var bill publish.Bill
 	var usage map[string]report.Folder
 	var image imageRecord
 	outputs := done[r.bill.Name].Outputs
 	if err := cmp.Or(b.readJSON(outputs["packages"].Digest, &bill), b.readJSON(outputs["usage"].Digest, &usage),
 		b.readJSON(done[r.image.Name].Outputs["image"].Digest, &image)); err != nil {
-		return out, err
-	}
-	for _, name := range recipe.Components {
-		c := b.stack.Components[name]
-		out.Components = append(out.Components, report.Component{Name: name, Version: c.Version, Summary: c.Summary, Homepage: c.Homepage, StandIn: b.standsIn(c)})
-	}
-	for _, s := range res.Wanted {
-		out.StandIns = append(out.StandIns, report.StandIn{Package: s.Package, Version: s.Version, Summary: s.Summary, Want: s.File, Vendor: b.opt.Vendor})
+		return err
 	}
 	count := map[string]int{}
 	for _, p := range bill.Packages {
@@ -97,22 +113,31 @@ func (b *Builder) pageRole(r role, done map[string]step.Done, res RoleResult) (r
 	}
 	in := map[string]string{publish.LayerBase: "image and the disk", publish.LayerRole: "image and the disk", publish.LayerContainer: "image", publish.LayerBoot: "disk"}
 	for i, name := range []string{publish.LayerBase, publish.LayerRole, publish.LayerContainer, publish.LayerBoot} {
-		l := report.Layer{Name: name, In: in[name], Packages: count[name], Tree: usage[name]}
+		tree, made := usage[name]
+		if !made {
+			continue
+		}
+		l := report.Layer{Name: name, In: in[name], Packages: count[name], Tree: tree}
+		if r.disks == nil {
+			l.In = "image"
+		}
 		if i < len(image.Layers) { // the layers of the image, in this order
 			l.Compressed, l.Digest = image.Layers[i].Size, image.Layers[i].Digest
 			out.ImageSize += l.Compressed
 		}
 		out.Layers = append(out.Layers, l)
 	}
-	out.Results, out.DiskSize = pageResults(res), res.Size(res.Disks[0])
-	return out, nil
+	return nil
 }
 
 // pageResults lists a role's results, the image as one.
 func pageResults(res RoleResult) []report.File {
-	out := []report.File{{Path: res.Image + "/", Size: res.Size(res.Image), Digest: res.Digest}}
+	var out []report.File
+	if res.Image != "" {
+		out = append(out, report.File{Path: res.Image + "/", Size: res.Size(res.Image), Digest: res.Digest})
+	}
 	for _, f := range res.Files {
-		if in, err := filepath.Rel(res.Image, f.Path); err == nil && filepath.IsLocal(in) {
+		if in, err := filepath.Rel(res.Image, f.Path); res.Image != "" && err == nil && filepath.IsLocal(in) {
 			continue
 		}
 		out = append(out, report.File{Path: f.Path, Size: f.Size, Digest: string(f.Digest)})

@@ -66,15 +66,6 @@ func (p *Preview) Node(name string) (*node.Rendering, error) {
 	return out, nil
 }
 
-// buildable says why images of a stack can't be made yet, before anything is fetched.
-func buildable(s *recipe.Stack) error {
-	if s.InitSystem == node.InitUpstart {
-		return fmt.Errorf("stack %s can't be built yet: %s %s boots with upstart, and forge-node starts services with systemd or runit alone; "+
-			"forge render --stack %s shows what its nodes would have", s.Name, s.Distribution.ID, s.Distribution.Version, s.Name)
-	}
-	return nil
-}
-
 func loadStack(checkout, name string) (*recipe.Stack, error) {
 	if _, err := os.Stat(filepath.Join(checkout, "recipes")); err != nil {
 		return nil, NoRecipes(checkout, err)

@@ -35,11 +35,19 @@ var everywhere = []string{"/etc/hostname", "/etc/mesos-master/hostname", "/etc/m
 
 var renderedCases = []renderedCase{
 	{"bookworm", "bookworm", "../cluster.example.yaml",
-		append([]string{"/etc/hadoop/conf/core-site.xml", "/etc/mesos-slave/attributes/rack"}, everywhere...),
+		append([]string{"/etc/hadoop/conf/core-site.xml", "/etc/mesos-slave/attributes/rack", "/etc/marathon/conf/hostname", "/etc/default/marathon"}, everywhere...),
 		map[string][]string{
 			"core-site.xml":   {"fs.default.name", "hadoop.tmp.dir"},
 			"hdfs-site.xml":   {"dfs.name.dir", "dfs.data.dir", "dfs.replication", "dfs.http.address"},
 			"mapred-site.xml": {"mapred.job.tracker", "mapred.local.dir"},
+		}},
+	{"bookworm-ha", "bookworm-ha", "testdata/pair.yaml",
+		append([]string{"/etc/hadoop/conf/hdfs-site.xml", "/etc/marathon/conf/hostname", "/etc/default/marathon"}, everywhere...),
+		map[string][]string{
+			"core-site.xml": {"fs.defaultFS", "ha.zookeeper.quorum"},
+			"hdfs-site.xml": {"dfs.nameservices", "dfs.ha.namenodes.lab", "dfs.namenode.rpc-address.lab.nn1", "dfs.namenode.rpc-address.lab.nn2",
+				"dfs.namenode.http-address.lab.nn1", "dfs.namenode.http-address.lab.nn2", "dfs.namenode.shared.edits.dir", "dfs.journalnode.edits.dir",
+				"dfs.client.failover.proxy.provider.lab", "dfs.ha.fencing.methods", "dfs.ha.automatic-failover.enabled"},
 		}},
 	{"cdh5", "cdh5", "../cluster.example.yaml",
 		append([]string{"/etc/marathon/conf/hostname", "/etc/spark/conf/spark-env.sh", "/etc/mesos-slave/attributes/rack"}, everywhere...),
@@ -58,7 +66,7 @@ var renderedCases = []renderedCase{
 			"mapred-site.xml": {"mapred.job.tracker", "mapred.mesos.master", "mapred.mesos.executor.uri"},
 		}},
 	{"azkaban", "bookworm", "testdata/azkaban.yaml",
-		append([]string{"/etc/hadoop/conf/core-site.xml"}, everywhere...),
+		append([]string{"/etc/hadoop/conf/core-site.xml", "/etc/default/marathon", "/etc/marathon/conf/hostname"}, everywhere...),
 		map[string][]string{
 			"core-site.xml":   {"fs.default.name", "hadoop.tmp.dir"},
 			"hdfs-site.xml":   {"dfs.name.dir", "dfs.data.dir", "dfs.replication", "dfs.http.address"},
@@ -258,7 +266,7 @@ func checkDifferences(t *testing.T, c renderedCase, views map[string]node.View) 
 
 // ofOneService tells whether a file is that of a service which not every node of the role runs.
 func ofOneService(p string) bool {
-	for _, service := range []string{"-namenode", "-secondarynamenode", "-jobtracker", "-zkfc", "azkaban-solo", "azkaban-executor", "azkaban-web"} {
+	for _, service := range []string{"-namenode", "-secondarynamenode", "-jobtracker", "-zkfc", "-dispatcher", "-solo", "-web", "-executor"} {
 		if strings.HasPrefix(p, "/etc/default/") && strings.HasSuffix(p, service) {
 			return true
 		}
@@ -273,27 +281,33 @@ func TestRenderedServices(t *testing.T) {
 		want map[string]string
 	}{
 		{renderedCases[0], map[string]string{
-			"master1": "zookeeper hadoop-hdfs-namenode mesos-master",
-			"master2": "zookeeper hadoop-hdfs-secondarynamenode mesos-master hadoop-0.20-mapreduce-jobtracker",
-			"master3": "zookeeper mesos-master",
+			"master1": "zookeeper hadoop-hdfs-namenode mesos-master marathon",
+			"master2": "zookeeper hadoop-hdfs-secondarynamenode mesos-master hadoop-0.20-mapreduce-jobtracker marathon",
+			"master3": "zookeeper mesos-master marathon",
 			"slave1":  "hadoop-hdfs-datanode hadoop-0.20-mapreduce-tasktracker mesos-slave",
 		}},
 		{renderedCases[1], map[string]string{
+			"master1": "zookeeper hadoop-hdfs-journalnode hadoop-hdfs-namenode hadoop-hdfs-zkfc mesos-master marathon",
+			"master2": "zookeeper hadoop-hdfs-journalnode hadoop-hdfs-namenode hadoop-hdfs-zkfc mesos-master marathon",
+			"master3": "zookeeper hadoop-hdfs-journalnode mesos-master marathon",
+			"slave1":  "hadoop-hdfs-datanode mesos-slave",
+		}},
+		{renderedCases[2], map[string]string{
 			"master1": "zookeeper-server mesos-master hadoop-hdfs-namenode marathon",
 			"master2": "zookeeper-server mesos-master hadoop-hdfs-secondarynamenode hadoop-0.20-mapreduce-jobtracker marathon",
 			"master3": "zookeeper-server mesos-master marathon spark-dispatcher",
 			"slave1":  "hadoop-hdfs-datanode mesos-slave",
 		}},
-		{renderedCases[2], map[string]string{
+		{renderedCases[3], map[string]string{
 			"master1": "zookeeper-server hadoop-hdfs-journalnode mesos-master hadoop-hdfs-namenode hadoop-hdfs-zkfc marathon azkaban-web",
 			"master2": "zookeeper-server hadoop-hdfs-journalnode mesos-master hadoop-hdfs-namenode hadoop-hdfs-zkfc marathon azkaban-executor",
 			"master3": "zookeeper-server hadoop-hdfs-journalnode mesos-master hadoop-0.20-mapreduce-jobtracker marathon spark-dispatcher",
 			"slave1":  "hadoop-hdfs-datanode mesos-slave",
 		}},
-		{renderedCases[3], map[string]string{
-			"master1": "zookeeper hadoop-hdfs-namenode mesos-master hadoop-0.20-mapreduce-jobtracker",
-			"master2": "zookeeper hadoop-hdfs-secondarynamenode mesos-master azkaban-executor",
-			"master3": "zookeeper mesos-master mariadb azkaban-web",
+		{renderedCases[4], map[string]string{
+			"master1": "zookeeper hadoop-hdfs-namenode mesos-master hadoop-0.20-mapreduce-jobtracker marathon",
+			"master2": "zookeeper hadoop-hdfs-secondarynamenode mesos-master marathon azkaban-executor",
+			"master3": "zookeeper mesos-master marathon mariadb azkaban-web",
 		}},
 	} {
 		views := renderAll(t, c.of)
@@ -316,7 +330,7 @@ func TestRenderedServices(t *testing.T) {
 
 // TestOnceInAPair: of a pair of NameNodes, the first formats and the second copies.
 func TestOnceInAPair(t *testing.T) {
-	views := renderAll(t, renderedCases[2])
+	views := renderAll(t, renderedCases[3])
 	got := map[string][]string{}
 	for name, v := range views {
 		for _, s := range v.Services {

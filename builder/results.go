@@ -88,8 +88,7 @@ func (b *Builder) placeAll(ctx context.Context, roles []role, done map[string]st
 
 // place puts the results of a role into the output folder.
 func (b *Builder) place(ctx context.Context, p *placer, r role, done map[string]step.Done) (RoleResult, error) {
-	res := RoleResult{Role: r.name, Image: filepath.Join(r.name, "image"), Lock: filepath.Join(r.name, lockFile),
-		Packages: filepath.Join(r.name, "packages.json"), SBOM: filepath.Join(r.name, "sbom.spdx.json")}
+	res := RoleResult{Role: r.name, Lock: filepath.Join(r.name, lockFile)}
 	for _, s := range r.debs {
 		var info deb.Result
 		d := done[s.Name]
@@ -102,33 +101,37 @@ func (b *Builder) place(ctx context.Context, p *placer, r role, done map[string]
 		}
 		res.Debs = append(res.Debs, rel)
 	}
-	var err error
-	if res.Digest, err = b.placeImage(ctx, p, r, done[r.image.Name].Outputs["image"].Digest, res.Image); err != nil {
-		return res, err
+	outputs := map[string]step.Output{res.Lock: done[r.lock.Name].Outputs["lock"]}
+	if r.image != nil {
+		var err error
+		res.Image = filepath.Join(r.name, "image")
+		if res.Digest, err = b.placeImage(ctx, p, r, done[r.image.Name].Outputs["image"].Digest, res.Image); err != nil {
+			return res, err
+		}
+		res.Packages, res.SBOM = filepath.Join(r.name, "packages.json"), filepath.Join(r.name, "sbom.spdx.json")
+		outputs[res.Packages], outputs[res.SBOM] = done[r.bill.Name].Outputs["packages"], done[r.bill.Name].Outputs["sbom"]
 	}
-	outputs := map[string]step.Output{
-		res.Lock:     done[r.lock.Name].Outputs["lock"],
-		res.Packages: done[r.bill.Name].Outputs["packages"],
-		res.SBOM:     done[r.bill.Name].Outputs["sbom"],
-	}
-	for _, format := range b.opt.Formats {
-		rel := filepath.Join(r.name, "disk."+string(format))
-		outputs[rel] = done[r.disks[format].Name].Outputs["disk"]
-		res.Disks = append(res.Disks, rel)
+	if r.disks != nil {
+		for _, format := range b.opt.Formats {
+			rel := filepath.Join(r.name, "disk."+string(format))
+			outputs[rel] = done[r.disks[format].Name].Outputs["disk"]
+			res.Disks = append(res.Disks, rel)
+		}
 	}
 	for _, rel := range sortedNames(outputs) {
 		if err := p.file(ctx, r.name, rel, outputs[rel].Digest); err != nil {
 			return res, err
 		}
 	}
-	var bill publish.Bill
-	if err := b.readJSON(done[r.bill.Name].Outputs["packages"].Digest, &bill); err != nil {
+	recipe, err := b.stack.Role(r.name)
+	if err != nil {
 		return res, err
 	}
-	recipe, err := b.stack.Role(r.name)
-	res.StandIns, res.Contents, res.Files = bill.StandIns, len(bill.Packages), p.files(r.name)
-	if err == nil {
-		res.Wanted = b.wanted(recipe)
+	res.StandIns, res.Wanted, res.Files = b.standIns(recipe), b.wanted(recipe), p.files(r.name)
+	if r.bill != nil {
+		var bill publish.Bill
+		err = b.readJSON(done[r.bill.Name].Outputs["packages"].Digest, &bill)
+		res.StandIns, res.Contents = bill.StandIns, len(bill.Packages)
 	}
 	return res, err
 }
@@ -153,6 +156,14 @@ func (b *Builder) wanted(r *recipe.Role) []Wanted {
 	var out []Wanted
 	for _, name := range r.Components {
 		c := b.stack.Components[name]
+		for _, artifact := range b.files[name].standIns {
+			a := c.Artifacts[artifact]
+			w := Wanted{Package: c.PackageName(), Version: c.StandinVersion(), Summary: "holds a stand-in of " + a.Standin.File}
+			for _, from := range a.Sources {
+				w.File = cmp.Or(w.File, from.File)
+			}
+			out = append(out, w)
+		}
 		if !b.standsIn(c) {
 			continue
 		}

@@ -20,6 +20,9 @@ type Inputs struct {
 	Checkout string
 	// Tree is the directory that the recipe's layout made, "" when it has none.
 	Tree string
+	// StandIn tells that artifacts in Tree are stand-ins: the package has another version then,
+	// and says so.
+	StandIn bool
 	// TempDir as in [Spec].
 	TempDir string
 }
@@ -47,6 +50,12 @@ func ForComponent(in Inputs, c *recipe.Component) (Spec, error) {
 	for _, name := range c.Requires {
 		s.depend(in.packages(name)...)
 	}
+	if in.StandIn {
+		s.Info.Version = c.StandinVersion()
+		if err := s.labelStandIn(c.Name, s.Info.Name, s.Info.Version); err != nil {
+			return Spec{}, err
+		}
+	}
 	manifest := c.Manifest()
 	if err := s.addJSON(path.Join(shareDir, "components", c.Name+".json"), manifest); err != nil {
 		return Spec{}, err
@@ -56,8 +65,13 @@ func ForComponent(in Inputs, c *recipe.Component) (Spec, error) {
 			Kind: recipe.EntryFile, Source: source, FS: in.Stack.FS})
 	}
 	s.Purge = rendered(manifest)
+	if in.Stack.InitSystem == node.InitUpstart {
+		s.forUpstart(manifest.Services)
+	}
 	if c.Name == "node" {
-		s.Enable = []string{"forge-node.service"}
+		if in.Stack.InitSystem != node.InitUpstart { // where its job says when it starts
+			s.Enable = []string{"forge-node.service"}
+		}
 		s.Purge = append(s.Purge, "/etc/forge", "/var/lib/forge", "/run/forge")
 	}
 	works, err := artifactWorks(c)
@@ -87,8 +101,7 @@ func ForStandin(in Inputs, c *recipe.Component) (Spec, error) {
 	s.name(c.Upstream.Package, d.Version, d.Summary, d.Description)
 	s.Changelog, s.LintianOverrides = d.Changelog, d.LintianOverrides
 	s.Info.License = d.Licence
-	label := node.StandIn{Name: c.Name, Package: c.Upstream.Package, Version: d.Version}
-	if err := s.addJSON(path.Join(shareDir, "standins", c.Name+".json"), label); err != nil {
+	if err := s.labelStandIn(c.Name, c.Upstream.Package, d.Version); err != nil {
 		return Spec{}, err
 	}
 	s.Purge = rendered(node.Component{Dirs: c.Dirs})
@@ -148,16 +161,25 @@ func (s *Spec) depend(packages ...string) {
 }
 
 // packages are the packages that are a component: forge's own with exactly this version, or
-// Debian's.
+// Debian's. With artifacts that may be stood in for, either of two versions will do: the package that
+// depends on it has one content.
 func (in Inputs) packages(component string) []string {
 	c := in.Stack.Components[component]
 	if name := c.PackageName(); name != "" {
+		if c.MayStandIn() {
+			return []string{fmt.Sprintf("%s (>= %s)", name, c.StandinVersion()), fmt.Sprintf("%s (<= %s)", name, c.PackageVersion())}
+		}
 		return []string{fmt.Sprintf("%s (= %s)", name, c.PackageVersion())}
 	}
 	if c.Upstream != nil {
 		return append(slices.Clone(c.Debian), c.Upstream.Package)
 	}
 	return c.Debian
+}
+
+// labelStandIn adds the file by which a node knows a stand-in.
+func (s *Spec) labelStandIn(component, pkg, version string) error {
+	return s.addJSON(path.Join(shareDir, "standins", component+".json"), node.StandIn{Name: component, Package: pkg, Version: version})
 }
 
 func (s *Spec) addJSON(at string, v any) error {

@@ -27,8 +27,8 @@ const maxScript = 1 << 20 // bytes of a recipe's own script, and of a unit
 // as a subshell:
 //
 //	preinst   own
-//	postinst  users, owners, own, then per unit enable or disabled, reload
-//	prerm     stop, own
+//	postinst  users, owners, own, then per unit enable or disabled, reload, links
+//	prerm     stop, stopjobs, own
 //	postrm    own, reload, forget, purge
 func (s *Spec) scripts(p *plan) (map[string]string, error) {
 	units, err := s.units(p)
@@ -56,6 +56,12 @@ func (s *Spec) scripts(p *plan) (map[string]string, error) {
 	if len(units) > 0 {
 		b.add("postinst", "reload", nil)
 		b.add("prerm", "stop", struct{ Units []string }{units})
+	}
+	if len(s.Scripts) > 0 {
+		b.add("postinst", "links", struct{ Services []string }{s.Scripts})
+	}
+	if jobs := p.jobs(); len(jobs) > 0 {
+		b.add("prerm", "stopjobs", struct{ Jobs []string }{jobs})
 	}
 	b.own("prerm", own["prerm"])
 	b.own("postrm", own["postrm"])
@@ -176,7 +182,7 @@ type purgeData struct {
 }
 
 // sharedDirs are directories that many packages have.
-var sharedDirs = []string{"/bin", "/boot", "/etc", "/etc/default", "/etc/init.d", "/etc/logrotate.d", "/etc/profile.d",
+var sharedDirs = []string{"/bin", "/boot", "/etc", "/etc/default", "/etc/init", "/etc/init.d", "/etc/logrotate.d", "/etc/profile.d",
 	"/etc/systemd", "/etc/systemd/system", "/home", "/lib", "/mnt", "/opt", "/run", "/sbin", "/srv", "/usr", "/usr/bin",
 	"/usr/lib", "/usr/local", "/usr/sbin", "/usr/share", "/var", "/var/cache", "/var/lib", "/var/log", "/var/spool"}
 

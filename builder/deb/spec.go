@@ -42,6 +42,9 @@ type Spec struct {
 	// Enable names units of this package that are enabled on installation ("forge-node.service").
 	// Every other unit of the package is installed disabled. None is ever started.
 	Enable []string
+	// Scripts are services whose links in /etc/rc?.d are disabled on installation, where another
+	// package has brought a script of System V for them.
+	Scripts []string
 	// Purge lists absolute paths, files or whole directories, that purging the package removes
 	// although they are not in it: rendered configuration, logs, caches. Never data, and never
 	// what another package has.

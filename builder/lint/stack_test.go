@@ -136,7 +136,7 @@ func TestOverlays(t *testing.T) {
 		{"F24", "etc/hadoop/other/mapred-site.xml", "<configuration><property><name>mapred.job.tracker</name><value>10.162.2.93:9001</value></property></configuration>", "tracker", "the cluster's JobTracker is 10.162.2.92:9001"},
 		{"F26", "usr/sbin/setup.sh", "wget http://mirror.example.org/spark-1.5.1.tgz\n", "wget", "-bin-hadoop2.6.tgz"},
 		{"temporary", "etc/zookeeper/conf/zoo.cfg", "tickTime=2000\ndataDir=/tmp/zookeeper\n", "dataDir", "gone after a reboot"},
-		{"zk-ensemble", "etc/marathon/conf/zk", "zk://10.162.2.91:2181/marathon\n", "zk", "the ensemble is " + ensemble},
+		{"zk-ensemble", "etc/default/x", "MARATHON_ZK=zk://10.162.2.91:2181/marathon\n", "MARATHON_ZK", "the ensemble is " + ensemble},
 	} {
 		t.Run(c.rule+" "+path.Base(c.file), func(t *testing.T) {
 			files := checkout(t)
@@ -214,9 +214,6 @@ func withoutAzkaban(files fstest.MapFS) {
 
 // TestInventoryAgainstTheStack: what only both together show.
 func TestInventoryAgainstTheStack(t *testing.T) {
-	marathon := func(version string) *fstest.MapFile {
-		return &fstest.MapFile{Mode: 0o644, Data: []byte("name: marathon\nsummary: scheduler\nversion: \"" + version + "\"\nlicence: Apache-2.0\nhomepage: https://example.org/\ndebian: [marathon]\n")}
-	}
 	const file = "recipes/bookworm/components/marathon.yaml"
 	for _, c := range []struct{ name, add, marathon, rule, file, message string }{
 		{"unknown extra", "extra: {hdfs-sit: {a: b}}", "", "unknown-extra", "cluster.yaml", `did you mean "hdfs-site"?`},
@@ -230,7 +227,8 @@ func TestInventoryAgainstTheStack(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			files := checkout(t)
 			if c.marathon != "" {
-				files[file] = marathon(c.marathon)
+				text := strings.ReplaceAll(string(files[file].Data), "1.5.11", c.marathon)
+				files[file] = &fstest.MapFile{Mode: 0o644, Data: []byte(text)}
 			}
 			if c.rule == "F03" {
 				withoutAzkaban(files)
@@ -268,7 +266,7 @@ func TestDocumentsVersions(t *testing.T) {
 	want(t, files, checkStack(t, files, "cdh5", example(t)), "F27", spark, "", "nothing renders an executor URI")
 
 	files = checkout(t)
-	replace(t, files, spark, `"{{ .Spark.Master }}"`, `"mesos://{{ .Mesos.ZK }}2"`)
+	replace(t, files, spark, `spark.master: "{{ .Spark.Master }}"`, `spark.master: "mesos://{{ .Mesos.ZK }}2"`)
 	want(t, files, checkStack(t, files, "cdh5", example(t)), "F06", spark, "spark.master:", "looks below the znode /mesos2")
 }
 
@@ -279,16 +277,15 @@ func TestClashOfManifests(t *testing.T) {
 	want(t, files, check(t, files, example(t)), "port-clash", "recipes/bookworm/roles/slave.yaml", "", "node slave1 can't be rendered")
 }
 
-// TestAdminServer: ZooKeeper's AdminServer is in no manifest, and takes 8080 all the same.
+// TestAdminServer: ZooKeeper's AdminServer is in no manifest, and takes Marathon's 8080 all the same.
 func TestAdminServer(t *testing.T) {
-	const template, hdfs = "recipes/bookworm/templates/zookeeper/zoo.cfg", "recipes/bookworm/components/hdfs.yaml"
+	const template = "recipes/bookworm/templates/zookeeper/zoo.cfg"
 	files := checkout(t)
-	replace(t, files, hdfs, "{name: http, number: 50070}", "{name: http, number: 8080}")
 	if r := check(t, files, example(t)); len(r.Problems) > 0 {
 		t.Errorf("with the AdminServer off: %v", r.Problems)
 	}
 	replace(t, files, template, "admin.enableServer=false", "autopurge.purgeInterval=1")
-	want(t, files, check(t, files, example(t)), "port-clash", "recipes/bookworm/components/zookeeper.yaml", "zoo.cfg", "ZooKeeper's AdminServer and hadoop-hdfs-namenode both listen on port 8080")
+	want(t, files, check(t, files, example(t)), "port-clash", "recipes/bookworm/components/zookeeper.yaml", "zoo.cfg", "ZooKeeper's AdminServer and marathon both listen on port 8080")
 }
 
 func TestUnfit(t *testing.T) {

@@ -158,7 +158,7 @@ func TestApplyRefuses(t *testing.T) {
 		{"directory in a file's place", func(m *machine) { _ = os.MkdirAll(m.path("/etc/mesos/zk"), 0o755) }, "is a directory where a file should be"},
 		{"file in a directory's place", func(m *machine) { m.write("/data/1/dfs/dn", "x") }, "directory /data/1/dfs/dn:"},
 		{"state of another version", func(m *machine) { m.write(statePath, `{"version":2}`) }, "was not written by this version"},
-		{"no supervisor", func(m *machine) { m.Supervisor = nil }, "neither systemd nor runit"},
+		{"no supervisor", func(m *machine) { m.Supervisor = nil }, "neither systemd, upstart nor runit"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := newMachine(t)

@@ -69,6 +69,8 @@ func New() *Node {
 	}
 	if _, err := os.Stat("/run/systemd/system"); err == nil {
 		n.Supervisor = &Systemd{Exec: n.Exec}
+	} else if bootsWithUpstart(n.Root) {
+		n.Supervisor = &Upstart{Root: n.Root, Exec: n.Exec}
 	} else {
 		n.Container = true
 		if _, err := exec.LookPath("runsvdir"); err == nil {

@@ -69,7 +69,7 @@ type starter struct {
 func (st *starter) runServices(ctx context.Context) error {
 	n, rendering := st.Node, st.r.Rendering
 	if n.Supervisor == nil {
-		return fmt.Errorf("neither systemd nor runit is here, so no service can run: install runit, or use forge-node render")
+		return fmt.Errorf("neither systemd, upstart nor runit is here, so no service can run: install runit, or use forge-node render")
 	}
 	if err := n.Supervisor.Reload(ctx, rendering.Services); err != nil {
 		return err

@@ -147,7 +147,7 @@ func (n *Node) readOutcome(s *Status) (starting bool) {
 // look asks the supervisor, the kernel, the peers and the services.
 func (n *Node) look(ctx context.Context, r *Resolved, s *Status) error {
 	if n.Supervisor == nil {
-		return errors.New("neither systemd nor runit is here")
+		return errors.New("neither systemd, upstart nor runit is here")
 	}
 	states, err := n.Supervisor.States(ctx, slices.Concat(r.Data().Services, r.Rendering.Others))
 	if err != nil {

@@ -2,8 +2,8 @@ package node
 
 import "context"
 
-// Supervisor is what keeps services running: systemd on a machine, runit in a
-// container.
+// Supervisor is what keeps services running: systemd or upstart on a machine,
+// runit in a container.
 type Supervisor interface {
 	// Reload makes it read changed units or run scripts, given all services
 	// that should run. It must come before Start.

@@ -73,6 +73,44 @@ func (k *componentCheck) artifacts() {
 				k.d.errorf(at+"/sha256/"+strconv.Itoa(i), "", "%q is not a sha256: 64 small hexadecimal digits", sum)
 			}
 		}
+		for i, r := range a.Refused {
+			k.baseGlob(at+"/refused/"+strconv.Itoa(i)+"/file", r.File)
+		}
+		if a.Standin != nil {
+			k.standinFile(at, a)
+		}
+	}
+}
+
+func (k *componentCheck) baseGlob(at, glob string) {
+	if _, err := path.Match(glob, ""); err != nil || strings.Contains(glob, "/") {
+		k.d.errorf(at, "", "%q is not a pattern for a file's base name", glob)
+	}
+}
+
+// standinFile checks the stand-in of an artifact: it must be what an operator would bring.
+func (k *componentCheck) standinFile(at string, a Artifact) {
+	s := a.Standin
+	matches := func(src Source) bool {
+		ok, err := path.Match(src.File, s.File)
+		return err == nil && ok
+	}
+	if !slices.ContainsFunc(a.Sources, matches) {
+		k.d.errorf(at+"/standin/file", "", "no source of the artifact matches %q", s.File)
+	}
+	if u := k.c.Upstream; u != nil && u.Standin != nil {
+		k.d.errorf(at+"/standin", "", "the component has a stand-in of its package %s already", u.Package)
+	}
+	names := slices.Concat(s.Files, s.Programs, s.Dirs, sortedKeys(s.Texts), sortedKeys(s.Links))
+	seen := map[string]bool{}
+	for _, name := range names {
+		switch {
+		case path.IsAbs(name) || path.Clean(name) != name || name == "." || strings.HasPrefix(name, "../"):
+			k.d.errorf(at+"/standin", "", "%q is not a path in an archive", name)
+		case seen[name]:
+			k.d.errorf(at+"/standin", "", "%q comes twice", name)
+		}
+		seen[name] = true
 	}
 }
 
@@ -90,9 +128,7 @@ func (k *componentCheck) source(at string, s Source) {
 	}
 	if s.File != "" {
 		set++
-		if _, err := path.Match(s.File, ""); err != nil || strings.Contains(s.File, "/") {
-			k.d.errorf(at+"/file", "", "%q is not a pattern for a file's base name", s.File)
-		}
+		k.baseGlob(at+"/file", s.File)
 	}
 	if set != 1 {
 		k.d.errorf(at, "", "a source has exactly one of maven, http and file; this has %d", set)

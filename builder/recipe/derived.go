@@ -23,6 +23,20 @@ func (c *Component) PackageVersion() string {
 	return fmt.Sprintf("%s-%d", c.Version, c.Revision)
 }
 
+// StandinVersion is the version of that package while stand-ins take the place
+// of artifacts in it: it sorts below PackageVersion.
+func (c *Component) StandinVersion() string { return c.PackageVersion() + "~standin" }
+
+// MayStandIn tells whether any artifact of the component has a stand-in.
+func (c *Component) MayStandIn() bool {
+	for _, a := range c.Artifacts {
+		if a.Standin != nil {
+			return true
+		}
+	}
+	return false
+}
+
 // Manifest is what forge-node reads about the component.
 func (c *Component) Manifest() node.Component {
 	return node.Component{

@@ -43,7 +43,7 @@ func (l *loader) overlay(d *document, at, name string) {
 	if !ok {
 		return
 	}
-	o.Entries = l.tree(od, dir)
+	o.Entries = append(l.tree(od, dir), l.shared(od, o)...)
 	checkOverlayRules(od, o)
 	applyRules(od, o)
 	slices.SortFunc(o.Entries, func(a, b OverlayEntry) int { return strings.Compare(a.Path, b.Path) })
@@ -97,6 +97,32 @@ func (l *loader) tree(d *document, dir string) []OverlayEntry {
 	})
 	if err != nil {
 		d.errorf("", "", "the overlay's files can't be read: %v", err)
+	}
+	return entries
+}
+
+// shared are the files that an overlay takes from others.
+func (l *loader) shared(d *document, o *Overlay) []OverlayEntry {
+	var entries []OverlayEntry
+	for i, s := range o.Shared {
+		at := "shared/" + strconv.Itoa(i)
+		name := path.Join(overlaysDir, s.Overlay) + s.Path
+		if !fs.ValidPath(name) || !strings.HasPrefix(s.Path, "/") {
+			d.errorf(at+"/path", "", "%q is not a path in the overlay %s", s.Path, s.Overlay)
+			continue
+		}
+		info, err := fs.Stat(l.fsys, name)
+		if err != nil || !info.Mode().IsRegular() {
+			d.errorf(at, didYouMean(s.Overlay, l.overlayNames()), "there is no file %s", name)
+			continue
+		}
+		entry, err := l.overlayFile(name, fs.FileInfoToDirEntry(info))
+		if err != nil {
+			d.errorf(at, "", "%s can't be read: %v", name, err)
+			continue
+		}
+		entry.Path = s.Path
+		entries = append(entries, entry)
 	}
 	return entries
 }

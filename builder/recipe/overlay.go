@@ -8,6 +8,8 @@ package recipe
 type Overlay struct {
 	// Summary says what the overlay is for.
 	Summary string `yaml:"summary" json:"summary"`
+	// Shared are files of other overlays' folders that belong to this one too.
+	Shared []SharedFile `yaml:"shared,omitempty" json:"shared,omitempty"`
 	// Files are rules for files of the tree; each must match one at least.
 	Files []FileRule `yaml:"files,omitempty" json:"files,omitempty"`
 	// Dirs are directories with a mode or owner, or empty ones.
@@ -21,6 +23,13 @@ type Overlay struct {
 	// are in it only when Dirs names them: parents of files are left to
 	// whoever lays the overlay.
 	Entries []OverlayEntry `yaml:"-" json:"-"`
+}
+
+// SharedFile is a file that lies in another overlay's folder.
+type SharedFile struct {
+	Overlay string `yaml:"overlay" json:"overlay" jsonschema:"pattern=^[a-z0-9][a-z0-9-]*$"`
+	// Path on the target, absolute: the same in both.
+	Path string `yaml:"path" json:"path"`
 }
 
 // FileRule gives the files whose path matches a mode, an owner, a kind.

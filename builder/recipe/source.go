@@ -13,6 +13,40 @@ type Artifact struct {
 	// good: for files that an operator brings and that no lock has seen yet.
 	// With the list present, any other digest is refused unless the lock has it.
 	SHA256 []string `yaml:"sha256,omitempty" json:"sha256,omitempty"`
+	// Refused are files of the operator's vendor folder that are easily taken
+	// for this one.
+	Refused []Refused `yaml:"refused,omitempty" json:"refused,omitempty"`
+	// Standin takes the artifact's place while no source has it, in the profile
+	// lab alone; the package's version then ends in "~standin".
+	Standin *StandinFile `yaml:"standin,omitempty" json:"standin,omitempty"`
+}
+
+// Refused is a kind of file that is not the artifact.
+type Refused struct {
+	// File is a glob over base names; what a source of the artifact matches is
+	// not meant.
+	File string `yaml:"file" json:"file"`
+	// Reason completes "FILE is refused: ".
+	Reason string `yaml:"reason" json:"reason"`
+}
+
+// StandinFile is an archive that forge writes itself, with the layout of the
+// real one: each of its files says that it is a stand-in. Paths are those in
+// the archive. A member whose name ends in .jar is a zip archive.
+type StandinFile struct {
+	// File is its name, as the real one's: the ending says what it is (.tar.gz,
+	// .tgz, .jar, .zip, .egg).
+	File string `yaml:"file" json:"file" jsonschema:"pattern=\\.(tar\\.gz|tgz|jar|zip|egg)$"`
+	// Files have nothing but the label in them.
+	Files []string `yaml:"files,omitempty" json:"files,omitempty"`
+	// Programs are shell scripts that print the label and fail.
+	Programs []string `yaml:"programs,omitempty" json:"programs,omitempty"`
+	// Texts are files by path, with this content, where something reads it.
+	Texts map[string]string `yaml:"texts,omitempty" json:"texts,omitempty"`
+	// Links are symbolic links by path, with their targets; not in a zip.
+	Links map[string]string `yaml:"links,omitempty" json:"links,omitempty"`
+	// Dirs are empty folders.
+	Dirs []string `yaml:"dirs,omitempty" json:"dirs,omitempty"`
 }
 
 // Source is one place that an artifact comes from: exactly one key is set.

@@ -76,9 +76,24 @@ type Apt struct {
 	Components []string `yaml:"components" json:"components"`
 	// Keyring is the host's file with the archive's keys.
 	Keyring string `yaml:"keyring" json:"keyring"`
+	// More are other archives that packages come from. They are preferred to the
+	// distribution's own: see AptArchive.
+	More []AptArchive `yaml:"more,omitempty" json:"more,omitempty"`
 	// Mirror, when set, is used in place of the host's own entries, for every
 	// suite. The setting apt.mirror of forge.yaml wins over it.
 	Mirror string `yaml:"mirror,omitempty" json:"mirror,omitempty"`
+}
+
+// AptArchive is an archive besides the distribution's. Where both have a
+// package, the one of this archive is taken, whatever its version.
+type AptArchive struct {
+	// Name of the archive in settings and locks: "cdh" is apt.archives.cdh.
+	Name string `yaml:"name" json:"name" jsonschema:"pattern=^[a-z0-9][a-z0-9-]*$"`
+	// Summary says what it is, for messages: "CDH 5.1.2 for trusty".
+	Summary string `yaml:"summary" json:"summary"`
+	// Suites and Components as in Apt.
+	Suites     []string `yaml:"suites" json:"suites"`
+	Components []string `yaml:"components" json:"components"`
 }
 
 // Layer is Debian packages and an overlay that are added to a tree.

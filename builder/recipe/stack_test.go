@@ -197,11 +197,13 @@ func TestUnits(t *testing.T) {
 					unit[key] = value
 				}
 			}
-			env := "/etc/default/" + svc.Name
-			if unit["User"] != svc.User || unit["EnvironmentFile"] != env || !rendered[env] {
+			env := unit["EnvironmentFile"] // or none at all
+			if unit["User"] != svc.User || env != "" && (env != "/etc/default/"+svc.Name || !rendered[env]) {
 				t.Errorf("%s: user %q, environment %q; the manifest says %q and renders %v", file, unit["User"], unit["EnvironmentFile"], svc.User, rendered[env])
 			}
-			if !strings.HasSuffix(strings.TrimSpace(svc.Runit), unit["ExecStart"]) || !strings.Contains(svc.Runit, ". "+env+"\n") {
+			// Only a shell takes a * for a pattern.
+			script := strings.ReplaceAll(strings.TrimSpace(svc.Runit), "'", "")
+			if !strings.HasSuffix(script, unit["ExecStart"]) || env != "" && !strings.Contains(script, ". "+env+"\n") {
 				t.Errorf("service %s: runit ends in something else than %q, or doesn't read %s", svc.Name, unit["ExecStart"], env)
 			}
 			if !strings.Contains(svc.Runit, "chpst -u "+svc.User+":") || !strings.Contains(svc.Runit, "-o "+unit["LimitNOFILE"]+" ") {

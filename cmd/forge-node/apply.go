@@ -15,8 +15,8 @@ import (
 
 const (
 	channelPort = "/dev/virtio-ports/org.forge.node.0"
-	channelUnit = "forge-node-channel.service"
-	resumeUnit  = "forge-node-resume.service"
+	channelJob  = "forge-node-channel"
+	resumeJob   = "forge-node-resume"
 	resumePause = 15 * time.Second
 )
 
@@ -72,32 +72,37 @@ func (p *program) resume(ctx context.Context, args []string) (int, error) {
 	}
 }
 
-// resumeLater has systemd run resume in the background, so that the machine's
+// resumeLater has init run resume in the background, so that the machine's
 // boot comes to its end.
 func (p *program) resumeLater(ctx context.Context) bool {
-	systemd, ok := p.node.Supervisor.(*node.Systemd)
-	if !ok {
-		return false
-	}
-	_, err := systemd.Exec(ctx, node.User{}, []string{"systemctl", "start", "--no-block", resumeUnit})
+	started, err := p.startJob(ctx, resumeJob)
 	if err != nil {
 		p.complain(err)
 	}
-	return err == nil
+	return started && err == nil
 }
 
 // openChannel lets the host ask questions, even if the rest fails.
 func (p *program) openChannel(ctx context.Context) {
-	systemd, ok := p.node.Supervisor.(*node.Systemd)
-	if !ok {
-		return
-	}
 	if _, err := os.Stat(filepath.Join(p.node.Root, channelPort)); err != nil {
 		return
 	}
-	if _, err := systemd.Exec(ctx, node.User{}, []string{"systemctl", "start", "--no-block", channelUnit}); err != nil {
+	if _, err := p.startJob(ctx, channelJob); err != nil {
 		p.complain(err)
 	}
+}
+
+// startJob has init start a job of the agent's own, where init does such things.
+func (p *program) startJob(ctx context.Context, name string) (started bool, err error) {
+	switch s := p.node.Supervisor.(type) {
+	case *node.Systemd:
+		_, err = s.Exec(ctx, node.User{}, []string{"systemctl", "start", "--no-block", name + ".service"})
+	case *node.Upstart:
+		_, err = s.Exec(ctx, node.User{}, []string{"initctl", "start", "--no-wait", name})
+	default:
+		return false, nil
+	}
+	return true, err
 }
 
 // sink prints what apply does: one line each, for the journal and the console.

@@ -59,7 +59,7 @@ func install(t *testing.T, version string) (sbin string) {
 			t.Fatal(err)
 		}
 	}
-	for _, name := range []string{"mesos-master", "mesos-slave", "mesos-agent"} {
+	for _, name := range []string{"mesos-master", "mesos-slave", "mesos-agent", "marathon"} {
 		if err := os.Symlink("../lib/forge-standin", filepath.Join(sbin, name)); err != nil {
 			t.Fatal(err)
 		}

@@ -222,7 +222,7 @@ func TestMultiCall(t *testing.T) {
 	if status, stdout, _ := outcome(t, nil, path, "mesos-slave", "--version"); status != 0 || !strings.HasPrefix(stdout, "mesos 1.11.0") {
 		t.Errorf("forge-standin mesos-slave --version: %d %q", status, stdout)
 	}
-	for _, args := range [][]string{nil, {"marathon"}, {"--version"}} {
+	for _, args := range [][]string{nil, {"chronos"}, {"--version"}} {
 		if status, _, stderr := outcome(t, nil, path, args...); status != 2 || !strings.Contains(stderr, "usage: forge-standin") {
 			t.Errorf("forge-standin %q: %d %q", args, status, stderr)
 		}

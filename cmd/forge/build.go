@@ -16,6 +16,9 @@ func buildCommand(v *viper.Viper) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := only(cmd.Flags(), &opt, builder.Onlys()...); err != nil {
+				return err
+			}
 			if err := enter(); err != nil {
 				return err
 			}
@@ -35,5 +38,6 @@ func buildCommand(v *viper.Viper) *cobra.Command {
 			return summary(cmd.OutOrStdout(), res, opt.Out, opt.Vendor)
 		}}
 	pipelineFlags(cmd.Flags())
+	onlyFlag(cmd, "make no more than this: packages, or images (packages and container images, no disks)", builder.Onlys()...)
 	return cmd
 }

@@ -94,7 +94,9 @@ func TestMistakesOnTheCommandLine(t *testing.T) {
 	}{
 		{[]string{"build", "--role", "slav"}, 1, `did you mean "slave"?`},
 		{[]string{"build", "--stack", "bokworm"}, 1, `did you mean "bookworm"?`},
-		{[]string{"build", "--stack", "cdh5"}, 1, "stack cdh5 can't be built yet: ubuntu 14.04 boots with upstart"},
+		{[]string{"build", "--stack", "cdh5"}, 1, "forge: images of the stack cdh5 need a mirror of Ubuntu 14.04 (apt.archives.ubuntu.mirror) and a mirror of CDH 5.1.2 for trusty (apt.archives.cdh.mirror): set it in forge.yaml, or make packages alone with --only packages\n"},
+		{[]string{"plan", "--stack", "cdh5", "--only", "images"}, 1, "forge: images of the stack cdh5 need a mirror of Ubuntu 14.04"},
+		{[]string{"lock", "--stack", "cdh5"}, 1, "forge: images of the stack cdh5 need a mirror of Ubuntu 14.04"},
 		{[]string{"build", "--rol", "slave"}, 2, "unknown flag: --rol"},
 		{[]string{"biuld"}, 2, `unknown command "biuld"`},
 		{[]string{"build", "--output", "xml"}, 2, "want text or json"},
@@ -102,6 +104,10 @@ func TestMistakesOnTheCommandLine(t *testing.T) {
 		{[]string{"build", "--profile", "prod"}, 2, "want lab or production"},
 		{[]string{"build", "--format", "qcow3"}, 2, "want one of [qcow2 raw vmdk vhd]"},
 		{[]string{"build", "--disk-size", "20"}, 2, "want a size of whole MiB from 1G on"},
+		{[]string{"build", "--only", "disks"}, 2, "want one of [packages images]"},
+		{[]string{"plan", "--only", "packages", "--format", "raw"}, 2, "--only packages makes no disks, so --format has nothing to say"},
+		{[]string{"build", "--only", "images", "--disk-size", "20G"}, 2, "--only images makes no disks, so --disk-size has nothing to say"},
+		{[]string{"lock", "--only", "images"}, 2, "want one of [packages]"},
 		{[]string{"build", "--lock", "no-such.lock"}, 1, "no-such.lock: no such file"},
 		{[]string{"build", "--profile", "production", "--role", "slave"}, 1, "component mesos: no file matches mesos_1.*_amd64.deb"},
 	} {

@@ -84,6 +84,8 @@ func (c *testCluster) create(n cluster.Node, path, image string) *box {
 			Binds:       []string{path + ":/etc/forge/cluster.yaml:ro"},
 			CapAdd:      []string{"NET_ADMIN"}, // for Azkaban's packet filter
 			Resources:   container.Resources{Memory: 3 << 30},
+			// Nothing answers there, at once. The host's server would be silent: ten seconds for each name.
+			DNS: []string{"127.0.0.1"},
 		},
 		&network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{
 			c.network: {IPAMConfig: &network.EndpointIPAMConfig{IPv4Address: n.Address}}}}, nil, "")

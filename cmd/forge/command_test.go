@@ -45,6 +45,7 @@ func TestCompletion(t *testing.T) {
 	for _, c := range []struct{ args, want string }{
 		{"build --role ", "slave\n"},
 		{"build --stack ", "bookworm\n"},
+		{"build --only ", "packages\nimages\n"},
 		{"plan --progress ", "auto\nplain\njson\n"},
 		{"schema inv", "inventory\n"},
 		{"completion ba", "bash\n"},

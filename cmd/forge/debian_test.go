@@ -180,7 +180,7 @@ func useAndCheck(b *box, inventory string) {
 		b.t.Fatal(err)
 	}
 	b.must("sh", "-c", "rm -r /run/systemd/system; mkdir -p /etc/forge; printf '%s' \"$1\" >/etc/forge/cluster.yaml", "sh", string(text))
-	if _, errs, code := b.run("forge-node", "apply"); code != 1 || !strings.Contains(errs, "neither systemd nor runit is here") {
+	if _, errs, code := b.run("forge-node", "apply"); code != 1 || !strings.Contains(errs, "neither systemd, upstart nor runit is here") {
 		b.t.Errorf("forge-node apply: exit status %d, %s", code, errs)
 	}
 	if got := b.must("hadoop", "version"); !strings.Contains(got, "Hadoop 1.2.1") {

@@ -22,7 +22,7 @@ nodes:
   - {name: master1, address: 10.162.8.91, role: master}
   - {name: master2, address: 10.162.8.92, role: master}
   - {name: master3, address: 10.162.8.93, role: master}
-  - {name: slave1, address: 10.162.8.94, role: slave}
+  - {name: slave1, address: 10.162.8.94, role: slave, attributes: {rack: r1}}
 hdfs: {ha: {}}
 extra:
   hdfs-site: {dfs.heartbeat.interval: "1"}
@@ -35,6 +35,8 @@ func TestPairOfNameNodes(t *testing.T) {
 	c := startCluster(t, e, pairInventory, stackImages(t, e, "bookworm-ha"))
 	c.inRole()
 	t.Run("zookeeper", func(t *testing.T) { testEnsemble(t, c.in(t)) })
+	t.Run("mesos", func(t *testing.T) { testMesos(t, c.in(t)) })
+	t.Run("marathon", func(t *testing.T) { testMarathon(t, c.in(t)) })
 	t.Run("hdfs", func(t *testing.T) { testPair(t, c.in(t)) })
 	t.Run("failover", func(t *testing.T) { testFailover(t, c.in(t)) })
 }
@@ -44,7 +46,7 @@ func stackImages(t *testing.T, e *engine, stack string) map[string]string {
 	t.Helper()
 	f := builtForge(t)
 	f.flags = []string{"--stack", stack}
-	if _, errs, code := f.run("build"); code != 0 {
+	if _, errs, code := f.run("build", "--only", "images"); code != 0 {
 		t.Fatalf("forge build: exit status %d\n%s", code, errs)
 	}
 	keepDownloads(t, f.store)

@@ -18,6 +18,9 @@ func planCommand(v *viper.Viper) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := only(cmd.Flags(), &opt, builder.Onlys()...); err != nil {
+				return err
+			}
 			b, err := builder.New(opt)
 			if err != nil {
 				return err
@@ -36,5 +39,6 @@ func planCommand(v *viper.Viper) *cobra.Command {
 			return nil
 		}}
 	pipelineFlags(cmd.Flags())
+	onlyFlag(cmd, "make no more than this: packages, or images (packages and container images, no disks)", builder.Onlys()...)
 	return cmd
 }

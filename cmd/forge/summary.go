@@ -25,12 +25,16 @@ func summary(w io.Writer, res *builder.Result, out, vendor string) error {
 	for _, r := range res.Roles {
 		fmt.Fprintf(t, "role %s\n", r.Role)
 		fmt.Fprintf(t, "  packages\t%s\t%s\t%d files\n", at("debs"), report.Size(r.Size(r.Debs...)), len(r.Debs))
-		fmt.Fprintf(t, "  image\t%s\t%s\t%s\n", at(r.Image), report.Size(r.Size(r.Image)), r.Digest)
+		if r.Image != "" {
+			fmt.Fprintf(t, "  image\t%s\t%s\t%s\n", at(r.Image), report.Size(r.Size(r.Image)), r.Digest)
+		}
 		for _, d := range r.Disks {
 			fmt.Fprintf(t, "  disk\t%s\t%s\tboots by BIOS and UEFI\n", at(d), report.Size(r.Size(d)))
 		}
-		fmt.Fprintf(t, "  contents\t%s\t%s\t%d packages\n", at(r.Packages), report.Size(r.Size(r.Packages)), r.Contents)
-		fmt.Fprintf(t, "  SBOM\t%s\t%s\tSPDX 2.3\n", at(r.SBOM), report.Size(r.Size(r.SBOM)))
+		if r.Packages != "" {
+			fmt.Fprintf(t, "  contents\t%s\t%s\t%d packages\n", at(r.Packages), report.Size(r.Size(r.Packages)), r.Contents)
+			fmt.Fprintf(t, "  SBOM\t%s\t%s\tSPDX 2.3\n", at(r.SBOM), report.Size(r.Size(r.SBOM)))
+		}
 		fmt.Fprintf(t, "  lock\t%s\t%s\twhat exactly went in\n", at(r.Lock), report.Size(r.Size(r.Lock)))
 	}
 	fmt.Fprintf(t, "all of it\n  report\t%s\n  checksums\t%s\n", at(res.Report), at(res.Sums))
@@ -61,7 +65,13 @@ func next(b *strings.Builder, roles []builder.RoleResult) error {
 	b.WriteString("\nnext\n")
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
 	for _, r := range roles {
-		fmt.Fprintf(t, "  forge boot --role %s\tboot the disk in a virtual machine\n", r.Role)
+		if r.Image == "" {
+			fmt.Fprintf(t, "  forge build --role %s\tbuild the image and the disk as well\n", r.Role)
+			continue
+		}
+		if len(r.Disks) > 0 {
+			fmt.Fprintf(t, "  forge boot --role %s\tboot the disk in a virtual machine\n", r.Role)
+		}
 		fmt.Fprintf(t, "  forge load --role %s\tput the image into the local Docker engine\n", r.Role)
 		push, note := "", ""
 		if len(r.StandIns) > 0 {
@@ -77,14 +87,17 @@ func standIns(b *strings.Builder, roles []builder.RoleResult, vendor string) {
 	said := map[string]bool{}
 	for _, r := range roles {
 		for _, s := range r.Wanted {
-			if said[s.Package] {
-				continue
+			if !said[s.Package] {
+				fmt.Fprintf(b, "\nSTAND-IN  %s %s is not the real software: it checks the wiring of a cluster and does no work.\n", s.Package, s.Version)
 			}
-			said[s.Package] = true
-			fmt.Fprintf(b, "\nSTAND-IN  %s %s is not the real software: it checks the wiring of a cluster and does no work.\n", s.Package, s.Version)
-			if s.File != "" {
-				fmt.Fprintf(b, "          Put the real package, %s, into %s and build again.\n", s.File, vendor)
+			if s.File != "" && !said[s.File] {
+				kind := "file"
+				if strings.HasSuffix(s.File, ".deb") {
+					kind = "package"
+				}
+				fmt.Fprintf(b, "          Put the real %s, %s, into %s and build again.\n", kind, s.File, vendor)
 			}
+			said[s.Package], said[s.File] = true, true
 		}
 	}
 }

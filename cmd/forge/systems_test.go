@@ -40,6 +40,8 @@ func TestSystems(t *testing.T) {
 		test func(*testing.T, *testCluster)
 	}{
 		{"zookeeper", testZooKeeper},
+		{"mesos", testMesos},
+		{"marathon", testMarathon},
 		{"hdfs", testHDFS},
 		{"mrv1", testMRv1},
 		{"azkaban", testAzkaban},

@@ -44,7 +44,8 @@ func readSystems(text []byte) (*systems, error) {
 	return s, nil
 }
 
-// complete tells whether every component is a system, and every row names something that is there.
+// complete tells whether every component that a stack has of its own is a system, and every row names something
+// that is there. What a stack has from the one that it extends is shown there.
 func (s *systems) complete(stacks map[string]*recipe.Stack) error {
 	var errs []error
 	named := map[[2]string]bool{}
@@ -55,8 +56,13 @@ func (s *systems) complete(stacks map[string]*recipe.Stack) error {
 		}
 	}
 	for _, name := range s.Stacks {
-		for _, c := range sortedKeys(stacks[name].Components) {
-			if !named[[2]string{name, c}] && !slices.Contains(s.Agent, c) {
+		all, err := stacks[name].Role(recipe.Golden)
+		if err != nil {
+			return err
+		}
+		for _, c := range all.Components {
+			own := stacks[name].Components[c].Dir == "recipes/"+name
+			if own && !named[[2]string{name, c}] && !slices.Contains(s.Agent, c) {
 				errs = append(errs, fmt.Errorf("the component %s of the stack %s is in no system", c, name))
 			}
 		}

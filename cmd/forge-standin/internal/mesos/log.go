@@ -60,9 +60,9 @@ func (l *logger) write(severity int, format string, args ...any) {
 	}
 }
 
-func (l *logger) info(format string, args ...any)    { l.write(0, format, args...) }
-func (l *logger) warning(format string, args ...any) { l.write(1, format, args...) }
-func (l *logger) error(format string, args ...any)   { l.write(2, format, args...) }
+func (l *logger) Info(format string, args ...any)    { l.write(0, format, args...) }
+func (l *logger) Warning(format string, args ...any) { l.write(1, format, args...) }
+func (l *logger) Error(format string, args ...any)   { l.write(2, format, args...) }
 
 // Printf lets the ZooKeeper client log here.
 func (l *logger) Printf(format string, args ...any) { l.write(0, "ZooKeeper: "+format, args...) }

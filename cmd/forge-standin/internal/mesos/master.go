@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/go-zookeeper/zk"
+
+	"github.com/mesos-forge/forge/cmd/forge-standin/internal/group"
 )
 
 //lint:file-ignore ST1005 the texts are those of the real daemon
@@ -62,12 +64,12 @@ func (m *master) contend(ctx context.Context) error {
 		m.mu.Lock()
 		m.leader, m.elected, m.recovered = &m.info, time.Now(), true
 		m.mu.Unlock()
-		m.log.info("The newly elected leader is %s with id %s", m.info.PID, m.info.ID)
+		m.log.Info("The newly elected leader is %s with id %s", m.info.PID, m.info.ID)
 		<-ctx.Done()
 		return nil
 	}
-	g := &group{url: *m.zk, timeout: m.zkTimeout(), log: m.log}
-	conn, err := g.connect(ctx)
+	g := m.member(m.log)
+	conn, err := g.Connect(ctx)
 	if err != nil {
 		return stopped(ctx, err)
 	}
@@ -76,10 +78,10 @@ func (m *master) contend(ctx context.Context) error {
 	if err != nil {
 		return stopped(ctx, err)
 	}
-	err = g.watch(ctx, conn, m.zk.Path, func(children []string) error {
+	err = g.Watch(ctx, conn, m.zk.Path, func(children []string) error {
 		return m.changed(ctx, g, conn, path.Base(own), children)
 	})
-	if errors.Is(err, errSessionLost) {
+	if errors.Is(err, group.ErrSessionLost) {
 		return fmt.Errorf("Lost candidacy as a leader... committing suicide!")
 	}
 	return stopped(ctx, err)
@@ -94,9 +96,9 @@ func stopped(ctx context.Context, err error) error {
 }
 
 // join enters the election and, with a replicated log, the group of its replicas.
-func (m *master) join(g *group, conn *zk.Conn) (string, error) {
+func (m *master) join(g *group.Group, conn *zk.Conn) (string, error) {
 	if m.quorum > 0 {
-		if _, err := g.join(conn, m.replicas(), "", []byte(m.end.pid("log-replica(1)"))); err != nil {
+		if _, err := g.Join(conn, m.replicas(), "", []byte(m.end.pid("log-replica(1)"))); err != nil {
 			return "", fmt.Errorf("Failed to join the replica group: %w", err)
 		}
 	}
@@ -108,18 +110,18 @@ func (m *master) join(g *group, conn *zk.Conn) (string, error) {
 	if m.version.old() {
 		label = "info_"
 	}
-	own, err := g.join(conn, m.zk.Path, label, data)
+	own, err := g.Join(conn, m.zk.Path, label, data)
 	if err != nil {
 		return "", fmt.Errorf("Failed to contend: %w", err)
 	}
-	m.log.info("Candidate in the election as %s", own)
+	m.log.Info("Candidate in the election as %s", own)
 	return own, nil
 }
 
 func (m *master) replicas() string { return m.zk.Path + "/log_replicas" }
 
 // changed is called with the members each time they change.
-func (m *master) changed(ctx context.Context, g *group, conn *zk.Conn, own string, children []string) error {
+func (m *master) changed(ctx context.Context, g *group.Group, conn *zk.Conn, own string, children []string) error {
 	member := leaderOf(children)
 	m.mu.Lock()
 	wasLeading := !m.elected.IsZero()
@@ -134,9 +136,9 @@ func (m *master) changed(ctx context.Context, g *group, conn *zk.Conn, own strin
 	if member == own {
 		leader = &m.info
 	} else if member != "" {
-		l, err := g.readLeader(conn, member)
+		l, err := m.readLeader(conn, member)
 		if err != nil {
-			m.log.error("Failed to detect the leader: %v", err)
+			m.log.Error("Failed to detect the leader: %v", err)
 		}
 		leader = l
 	}
@@ -148,19 +150,19 @@ func (m *master) changed(ctx context.Context, g *group, conn *zk.Conn, own strin
 	m.mu.Unlock()
 	switch {
 	case leader == nil:
-		m.log.info("No leading master")
+		m.log.Info("No leading master")
 	case member == own:
-		m.log.info("Elected as the leading master!")
+		m.log.Info("Elected as the leading master!")
 		return m.recover(ctx, g, conn)
 	default:
-		m.log.info("The newly elected leader is %s", leader.PID)
+		m.log.Info("The newly elected leader is %s", leader.PID)
 	}
 	return nil
 }
 
 // recover waits for a quorum of replicas, as reading the registry does; without one the real
 // master exits after --registry_fetch_timeout.
-func (m *master) recover(ctx context.Context, g *group, conn *zk.Conn) error {
+func (m *master) recover(ctx context.Context, g *group.Group, conn *zk.Conn) error {
 	if m.quorum == 0 {
 		m.setRecovered(0)
 		return nil
@@ -170,12 +172,12 @@ func (m *master) recover(ctx context.Context, g *group, conn *zk.Conn) error {
 	defer cancel()
 	enough := errors.New("enough replicas")
 	seen := 0
-	err := g.watch(ctx, conn, m.replicas(), func(children []string) error {
+	err := g.Watch(ctx, conn, m.replicas(), func(children []string) error {
 		seen = len(children)
 		if seen >= m.quorum {
 			return enough
 		}
-		m.log.info("Waiting for %d/%d replicas of the registry", seen, m.quorum)
+		m.log.Info("Waiting for %d/%d replicas of the registry", seen, m.quorum)
 		return nil
 	})
 	switch {
@@ -194,5 +196,5 @@ func (m *master) setRecovered(replicas int) {
 	m.mu.Lock()
 	m.recovered = true
 	m.mu.Unlock()
-	m.log.info("Recovered the registrar (%d replicas, quorum %d)", replicas, m.quorum)
+	m.log.Info("Recovered the registrar (%d replicas, quorum %d)", replicas, m.quorum)
 }

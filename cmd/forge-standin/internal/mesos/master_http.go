@@ -6,6 +6,8 @@ import (
 	"sort"
 	"strconv"
 	"time"
+
+	"github.com/mesos-forge/forge/cmd/forge-standin/internal/web"
 )
 
 func (m *master) register(w http.ResponseWriter, r *http.Request) {
@@ -25,10 +27,10 @@ func (m *master) register(w http.ResponseWriter, r *http.Request) {
 	if a == nil {
 		a = &agent{ID: m.info.ID + "-S" + strconv.Itoa(len(m.agents)), Registered: now}
 		m.agents[reg.PID] = a
-		m.log.info("Registered agent %s at %s (%s)", a.ID, reg.PID, reg.Hostname)
+		m.log.Info("Registered agent %s at %s (%s)", a.ID, reg.PID, reg.Hostname)
 	}
 	a.registration, a.Last, a.Active = reg, now, true
-	answer(w, registered{ID: a.ID, Heartbeat: m.pingTimeout().Milliseconds() / 3})
+	web.Answer(w, registered{ID: a.ID, Heartbeat: m.pingTimeout().Milliseconds() / 3})
 }
 
 func (m *master) unregister(w http.ResponseWriter, r *http.Request) {
@@ -41,7 +43,7 @@ func (m *master) unregister(w http.ResponseWriter, r *http.Request) {
 	defer m.mu.Unlock()
 	if a := m.agents[reg.PID]; a != nil {
 		a.Active = false
-		m.log.info("Agent %s at %s disconnected", a.ID, reg.PID)
+		m.log.Info("Agent %s at %s disconnected", a.ID, reg.PID)
 	}
 }
 
@@ -110,7 +112,7 @@ func (m *master) state(w http.ResponseWriter, r *http.Request) {
 			out[name] = v
 		}
 	}
-	answer(w, out)
+	web.Answer(w, out)
 }
 
 func (m *master) slaves(w http.ResponseWriter, r *http.Request) {
@@ -121,7 +123,7 @@ func (m *master) slaves(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	agents, _ := m.list()
-	answer(w, map[string]any{"slaves": agents, "standin": true})
+	web.Answer(w, map[string]any{"slaves": agents, "standin": true})
 }
 
 func (m *master) redirect(w http.ResponseWriter, _ *http.Request) {

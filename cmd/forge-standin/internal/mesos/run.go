@@ -64,10 +64,10 @@ func (p Process) serve(ctx context.Context, f *Flags) error {
 	if err != nil {
 		return err
 	}
-	log.warning("STAND-IN: forge's test double of %s %s. It checks settings and wiring and runs no tasks.",
+	log.Warning("STAND-IN: forge's test double of %s %s. It checks settings and wiring and runs no tasks.",
 		p.Name, p.Version)
-	log.info("Flags at startup: %s", flagLine(f))
-	log.info("Listening on %s, advertised as %s:%d (%s)", end.listener.Addr(), end.ip, end.port, end.hostname)
+	log.Info("Flags at startup: %s", flagLine(f))
+	log.Info("Listening on %s, advertised as %s:%d (%s)", end.listener.Addr(), end.ip, end.port, end.hostname)
 	start := time.Now()
 	if p.Program == Slave {
 		err = (&slave{settings: s, log: log, end: end, start: start}).run(ctx)
@@ -76,10 +76,10 @@ func (p Process) serve(ctx context.Context, f *Flags) error {
 		err = (&master{settings: s, log: log, end: end, start: start, info: info}).run(ctx)
 	}
 	if err != nil {
-		log.error("%v", err)
+		log.Error("%v", err)
 		return err
 	}
-	log.info("Stopped")
+	log.Info("Stopped")
 	return nil
 }
 

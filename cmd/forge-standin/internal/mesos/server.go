@@ -2,14 +2,13 @@ package mesos
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
 	"strings"
-	"time"
+
+	"github.com/mesos-forge/forge/cmd/forge-standin/internal/web"
 )
 
 //lint:file-ignore ST1005 the texts are those of the real daemon
@@ -91,32 +90,7 @@ func (e *endpoint) pid(id string) string {
 
 // serve answers until ctx ends.
 func (e *endpoint) serve(ctx context.Context, h http.Handler) error {
-	srv := &http.Server{
-		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Server", serverName)
-			h.ServeHTTP(w, r)
-		}),
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       time.Minute,
-	}
-	done := make(chan error, 1)
-	go func() { done <- srv.Serve(e.listener) }()
-	select {
-	case err := <-done:
-		return fmt.Errorf("serve HTTP: %w", err)
-	case <-ctx.Done():
-	}
-	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-	defer cancel()
-	if err := srv.Shutdown(stop); err != nil && !errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("stop HTTP: %w", err)
-	}
-	return nil
-}
-
-func answer(w http.ResponseWriter, v any) {
-	w.Header().Set("Content-Type", "application/json")
-	json.NewEncoder(w).Encode(v) // the peer may be gone; nothing to do about it
+	return web.Serve(ctx, e.listener, serverName, h)
 }
 
 func ok(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }
@@ -128,10 +102,10 @@ func (s *settings) common(mux *http.ServeMux, id string, state http.HandlerFunc)
 		mux.HandleFunc("GET "+prefix+"/state", state)
 		mux.HandleFunc("GET "+prefix+"/state.json", state)
 		mux.HandleFunc("GET "+prefix+"/flags", func(w http.ResponseWriter, _ *http.Request) {
-			answer(w, map[string]any{"flags": s.flags.Map(), "standin": true})
+			web.Answer(w, map[string]any{"flags": s.flags.Map(), "standin": true})
 		})
 	}
 	mux.HandleFunc("GET /version", func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, map[string]any{"version": s.version.String(), "standin": true})
+		web.Answer(w, map[string]any{"version": s.version.String(), "standin": true})
 	})
 }

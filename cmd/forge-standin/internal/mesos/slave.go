@@ -12,6 +12,9 @@ import (
 	"runtime"
 	"sync"
 	"time"
+
+	"github.com/mesos-forge/forge/cmd/forge-standin/internal/group"
+	"github.com/mesos-forge/forge/cmd/forge-standin/internal/web"
 )
 
 // registration is what an agent sends to the leading master, on a stand-in endpoint: the real
@@ -68,7 +71,7 @@ func (s *slave) follow(ctx context.Context) error {
 		leaders <- &masterInfo{PID: "master@" + s.direct, Hostname: host,
 			Address: masterAddress{Hostname: host, IP: host, Port: port}}
 	} else {
-		s.log.info("No leading master: waiting for one in ZooKeeper at %s", s.zk.Path)
+		s.log.Info("No leading master: waiting for one in ZooKeeper at %s", s.zk.Path)
 		go func() { errs <- s.detect(ctx, leaders) }()
 	}
 	var leader *masterInfo
@@ -98,23 +101,23 @@ func (s *slave) follow(ctx context.Context) error {
 
 // detect sends the leader each time that it changes; nil when there is none.
 func (s *slave) detect(ctx context.Context, leaders chan<- *masterInfo) error {
-	g := &group{url: *s.zk, timeout: s.zkTimeout(), log: s.log}
+	g := s.member(s.log)
 	for {
-		conn, err := g.connect(ctx)
+		conn, err := g.Connect(ctx)
 		if err != nil {
 			return err
 		}
 		current := "-"
-		err = g.watch(ctx, conn, s.zk.Path, func(children []string) error {
+		err = g.Watch(ctx, conn, s.zk.Path, func(children []string) error {
 			member := leaderOf(children)
 			if member == current {
 				return nil
 			}
 			var leader *masterInfo
 			if member != "" {
-				m, err := g.readLeader(conn, member)
+				m, err := s.readLeader(conn, member)
 				if err != nil {
-					s.log.error("Failed to detect the leader: %v", err)
+					s.log.Error("Failed to detect the leader: %v", err)
 					return nil
 				}
 				leader = m
@@ -127,12 +130,15 @@ func (s *slave) detect(ctx context.Context, leaders chan<- *masterInfo) error {
 			return nil
 		})
 		conn.Close()
-		if !errors.Is(err, errSessionLost) {
+		if !errors.Is(err, group.ErrSessionLost) {
 			return err
 		}
-		s.log.warning("ZooKeeper session expired; connecting again")
+		s.log.Warning("ZooKeeper session expired; connecting again")
 	}
 }
+
+// retryEvery is the pause after a registration that failed.
+const retryEvery = time.Second
 
 func (s *settings) zkTimeout() time.Duration {
 	if d := s.flags.Duration("zk_session_timeout"); d > 0 {
@@ -146,10 +152,10 @@ func (s *slave) setLeader(m *masterInfo) {
 	s.leader = m
 	s.mu.Unlock()
 	if m == nil {
-		s.log.info("No leading master: lost leading master, waiting for another")
+		s.log.Info("No leading master: lost leading master, waiting for another")
 		return
 	}
-	s.log.info("New master detected at %s", m.PID)
+	s.log.Info("New master detected at %s", m.PID)
 }
 
 // register sends one registration and returns how long to wait for the next.
@@ -159,14 +165,14 @@ func (s *slave) register(ctx context.Context, m *masterInfo) time.Duration {
 	s.mu.Unlock()
 	var reply registered
 	if err := s.post(ctx, m, "register", &reply); err != nil {
-		s.log.warning("Will retry registration with %s: %v", m.PID, err)
+		s.log.Warning("Will retry registration with %s: %v", m.PID, err)
 		return retryEvery
 	}
 	if reply.ID != id {
 		s.mu.Lock()
 		s.id = reply.ID
 		s.mu.Unlock()
-		s.log.info("Registered with master %s; given agent ID %s", m.PID, reply.ID)
+		s.log.Info("Registered with master %s; given agent ID %s", m.PID, reply.ID)
 	}
 	return max(time.Duration(reply.Heartbeat)*time.Millisecond, 100*time.Millisecond)
 }
@@ -182,7 +188,7 @@ func (s *slave) unregister() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	if err := s.post(ctx, leader, "unregister", nil); err != nil {
-		s.log.warning("Failed to unregister from %s: %v", leader.PID, err)
+		s.log.Warning("Failed to unregister from %s: %v", leader.PID, err)
 	}
 }
 
@@ -238,5 +244,5 @@ func (s *slave) state(w http.ResponseWriter, _ *http.Request) {
 	if dir, ok := s.flags.Get("log_dir"); ok {
 		out["log_dir"] = dir
 	}
-	answer(w, out)
+	web.Answer(w, out)
 }

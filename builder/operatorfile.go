@@ -1,0 +1,152 @@
+package builder
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/mesos-forge/forge/builder/archive/standin"
+	"github.com/mesos-forge/forge/builder/recipe"
+	"github.com/mesos-forge/forge/builder/source/file"
+	"github.com/mesos-forge/forge/builder/step"
+	"github.com/mesos-forge/forge/builder/store"
+)
+
+// operatorFiles is what the operator's folder has for a component's artifacts that may come from it.
+type operatorFiles struct {
+	found    map[string]store.Digest // by the file's path, of those that no lock pins
+	standIns []string                // artifacts that stand-ins take the place of, sorted
+}
+
+// findOperatorFiles looks for the artifacts of a role's components in the operator's folder, so that a
+// file that is not the right one is told by name, and another file makes another step.
+func (b *Builder) findOperatorFiles(r *recipe.Role) error {
+	vendor := file.Open(b.opt.Vendor)
+	defer vendor.Close()
+	for _, name := range r.Components {
+		c := b.stack.Components[name]
+		if _, done := b.files[name]; done {
+			continue
+		}
+		files := operatorFiles{found: map[string]store.Digest{}}
+		for _, artifact := range sortedNames(c.Artifacts) {
+			if err := b.findOperatorFile(vendor, c, artifact, &files); err != nil {
+				return fmt.Errorf("component %s: artifact %s: %w", name, artifact, err)
+			}
+		}
+		b.files[name] = files
+	}
+	return nil
+}
+
+func (b *Builder) findOperatorFile(vendor *file.Folder, c *recipe.Component, artifact string, files *operatorFiles) error {
+	a := c.Artifacts[artifact]
+	var globs, found []string
+	elsewhere := false // another source than the operator's folder
+	for _, s := range a.Sources {
+		if s.File == "" {
+			elsewhere = true
+			continue
+		}
+		paths, err := vendor.Match(s.File)
+		if err != nil {
+			return err
+		}
+		globs, found = append(globs, s.File), append(found, paths...)
+	}
+	if err := refuse(vendor, a, globs, b.opt.Vendor); err != nil {
+		return err
+	}
+	if c.Upstream != nil && c.Upstream.Artifact == artifact || len(globs) == 0 {
+		return nil // see findOperatorDebs
+	}
+	_, pinned := b.pins.artifact(c.Name+"/"+artifact, a)
+	want := strings.Join(globs, " or ")
+	switch {
+	case pinned && !b.pins.write:
+	case len(found) > 0 && b.pins.only:
+		return fmt.Errorf("%s is not in lock %s, which alone counts: take it away, or make a lock with it", filepath.Join(b.opt.Vendor, found[0]), b.pins.file)
+	case len(found) > 0:
+		return files.add(vendor, found)
+	case elsewhere || a.Standin == nil && b.pins.only: // which pins.check has told of
+	case a.Standin == nil:
+		return fmt.Errorf("no file matches %s in %s, and nothing stands in for it: put it there", want, b.opt.Vendor)
+	case b.opt.Profile == ProfileProduction:
+		return fmt.Errorf("no file matches %s in %s, and stand-ins are for the profile %s only: put it there, or build with --profile %s", want, b.opt.Vendor, ProfileLab, ProfileLab)
+	default:
+		files.standIns = append(files.standIns, artifact)
+	}
+	return nil
+}
+
+// refuse finds files that are easily taken for the artifact.
+func refuse(vendor *file.Folder, a recipe.Artifact, globs []string, dir string) error {
+	for _, r := range a.Refused {
+		paths, err := vendor.Match(r.File)
+		if err != nil {
+			return err
+		}
+		for _, p := range paths {
+			meant := func(glob string) bool {
+				ok, err := path.Match(glob, path.Base(p))
+				return err == nil && ok
+			}
+			if !slices.ContainsFunc(globs, meant) {
+				return fmt.Errorf("%s is refused: %s; take it away, and put %s there", filepath.Join(dir, p), r.Reason, strings.Join(globs, " or "))
+			}
+		}
+	}
+	return nil
+}
+
+// add remembers what the files hold.
+func (o *operatorFiles) add(vendor *file.Folder, paths []string) error {
+	for _, p := range paths {
+		f, err := vendor.Open(p)
+		if err != nil {
+			return err
+		}
+		d, _, err := store.DigestReader(f)
+		if err := errors.Join(err, f.Close()); err != nil {
+			return fmt.Errorf("%s: %w", p, err)
+		}
+		o.found[p] = d
+	}
+	return nil
+}
+
+// fileStandsIn tells whether a stand-in takes the place of an artifact of the component.
+func (b *Builder) fileStandsIn(c *recipe.Component) bool { return len(b.files[c.Name].standIns) > 0 }
+
+// packageVersion is the version of the package that this build makes for a component.
+func (b *Builder) packageVersion(c *recipe.Component) string {
+	if b.fileStandsIn(c) {
+		return c.StandinVersion()
+	}
+	return c.PackageVersion()
+}
+
+// writeStandIn makes the stand-in of an artifact, as an output of the step.
+func (b *Builder) writeStandIn(r *step.Run, name string, s *recipe.StandinFile) (fetched, error) {
+	at := filepath.Join(r.Dir, "standin-"+name)
+	f, err := os.Create(at)
+	if err != nil {
+		return fetched{}, err
+	}
+	err = standin.Write(f, standin.Archive{File: s.File, Files: s.Files, Programs: s.Programs, Texts: s.Texts, Links: s.Links, Dirs: s.Dirs})
+	if err := errors.Join(err, f.Close()); err != nil {
+		return fetched{}, err
+	}
+	if f, err = os.Open(at); err != nil {
+		return fetched{}, err
+	}
+	d, size, err := store.DigestReader(f)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return fetched{}, err
+	}
+	return fetched{File: s.File, Digest: d, Size: size, StandIn: true}, r.PutFile("standin-"+name, at)
+}
