@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/mesos-forge/forge/builder/archive"
 	"github.com/mesos-forge/forge/builder/recipe"
@@ -24,6 +25,8 @@ type layout struct {
 	dir       string     // the stack's folder, below the checkout
 	artifacts *step.Step // nil: there are none
 	programs  map[string]*step.Step
+	packed    map[string]layout // of other components, by name
+	clamp     time.Time         // the latest time in archives that are made
 }
 
 // needs are the outputs of steps that a layout uses.
@@ -34,6 +37,9 @@ func (l layout) needs() []step.Ref {
 	}
 	for _, name := range sortedNames(l.programs) {
 		out = append(out, l.programs[name].Out("program"))
+	}
+	for _, name := range sortedNames(l.packed) {
+		out = append(out, l.packed[name].needs()...)
 	}
 	return out
 }
@@ -73,6 +79,10 @@ func (b *Builder) operate(ctx context.Context, r *step.Run, dir string, op recip
 			return err
 		}
 		return copyFile(src, to, mode(op.Mode, 0o755))
+	case op.Rearrange != "":
+		return b.rearrange(ctx, to, op, l, files)
+	case op.Pack != "":
+		return b.pack(ctx, r, to, op, l, files)
 	case op.File != "":
 		return copyFile(filepath.Join(b.opt.Checkout, filepath.FromSlash(l.dir), filepath.FromSlash(op.File)), to, mode(op.Mode, 0o644))
 	case op.Link != "":

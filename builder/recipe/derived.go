@@ -3,6 +3,7 @@ package recipe
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/mesos-forge/forge/builder/node"
 )
@@ -35,6 +36,15 @@ func (c *Component) MayStandIn() bool {
 		}
 	}
 	return false
+}
+
+// Date is that of the newest entry of the changelog; zero without one.
+func (c *Component) Date() time.Time {
+	if len(c.Changelog) == 0 {
+		return time.Time{}
+	}
+	t, _ := time.Parse(time.DateOnly, c.Changelog[0].Date) // checked by Load
+	return t
 }
 
 // Manifest is what forge-node reads about the component.

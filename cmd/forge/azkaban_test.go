@@ -165,6 +165,7 @@ func testAzkaban(t *testing.T, c *testCluster) {
 	}
 	logged()
 	onlyFrom(t, c, "10.162.7.91", map[string]bool{"master1": true, "slave1": false})
+	closesOrStays(t, b, "azkaban-solo", "nobody may close its executor's port to other hosts here")
 	before := b.must("sv", "status", "/run/forge/runit/sv/azkaban-solo")
 	b.must("sv", "term", "/run/forge/runit/sv/azkaban-solo")
 	eventually(t, "another process of azkaban-solo", func() bool {
@@ -215,5 +216,15 @@ func onlyFrom(t *testing.T, c *testCluster, address string, from map[string]bool
 	}
 	if out, err := exec.Command("timeout", "5", "bash", "-c", "exec 3<>/dev/tcp/"+address+"/12321").CombinedOutput(); err == nil {
 		t.Errorf("the machine of the test reaches the executor's port: %s", out)
+	}
+}
+
+// closesOrStays starts a service's own script without the right to filter packets: it says so, and starts nothing.
+func closesOrStays(t *testing.T, b *box, service, want string) {
+	t.Helper()
+	out, errs, code := b.run("setpriv", "--bounding-set", "-net_admin", "--inh-caps", "-net_admin", "/run/forge/runit/sv/"+service+"/run")
+	want = service + " does not start: " + want + "; give the container the capability NET_ADMIN"
+	if code != 1 || !strings.Contains(out, want) {
+		t.Errorf("%s without NET_ADMIN: exit status %d, %s%s; want %q", service, code, out, errs, want)
 	}
 }

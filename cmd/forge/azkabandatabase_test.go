@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/docker/docker/api/types/container"
-
 	"github.com/mesos-forge/forge/builder/node"
 )
 
@@ -63,6 +61,7 @@ func testAzkabanDatabase(t *testing.T, e *engine, image string) {
 	}
 	logged()
 	onlyFrom(t, c, "10.162.9.92", map[string]bool{"master1": true, "master2": true})
+	closesOrStays(t, c.boxes["master2"], "azkaban-executor", "nobody may close its port to other hosts here")
 	testDatabaseDoors(t, c)
 
 	for _, name := range []string{"master1", "master2"} {
@@ -110,29 +109,6 @@ func testWrongDatabasePassword(t *testing.T, b *box) {
 	}
 	if s.Level != node.LevelFailed || !slices.Contains(s.Errors, want) {
 		t.Errorf("level %s, errors %q, pending %q; want %q", s.Level, s.Errors, s.Pending, want)
-	}
-}
-
-// TestAzkabanWithoutFilter: in a container that may not filter packets, Azkaban says why it does not start.
-func TestAzkabanWithoutFilter(t *testing.T) {
-	e := newEngine(t)
-	testAzkabanWithoutFilter(t, e, e.load(builtGolden(t), "master", "forge-test/azkaban-closed:1"))
-}
-
-func testAzkabanWithoutFilter(t *testing.T, e *engine, image string) {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "cluster.yaml")
-	if err := os.WriteFile(path, []byte(systemsInventory), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	b := e.create(container.Config{Image: image, Hostname: "master1", Env: []string{"FORGE_NODE=master1"}},
-		container.HostConfig{Binds: []string{path + ":/etc/forge/cluster.yaml:ro"}, Resources: container.Resources{Memory: 3 << 30}})
-	b.start()
-	eventually(t, "word of Azkaban", func() bool {
-		return strings.Contains(b.log(), "azkaban-solo does not start: nobody may close its executor's port to other hosts here; give the container the capability NET_ADMIN")
-	})
-	if out := b.must("ss", "--no-header", "--listening", "--tcp", "--numeric"); strings.Contains(out, ":12321") {
-		t.Errorf("the executor listens:\n%s", out)
 	}
 }
 
