@@ -40,7 +40,7 @@ func TestCDH5Packages(t *testing.T) {
 		debs = append(debs, r.Debs...)
 		want := []string{"forge-mesos-egg", "forge-spark", "mesos"}
 		if r.Role == "master" {
-			want = []string{"forge-azkaban", "forge-hadoop-mesos", "forge-mesos-egg", "forge-spark", "marathon", "mesos"}
+			want = []string{"forge-azkaban", "forge-hadoop-archive", "forge-hadoop-mesos", "forge-mesos-egg", "forge-spark", "marathon", "mesos"}
 		}
 		if got := slices.Sorted(slices.Values(r.StandIns)); !slices.Equal(got, want) {
 			t.Errorf("stand-ins of the role %s: %v, want %v", r.Role, got, want)
