@@ -9,9 +9,9 @@ import (
 
 	"github.com/mesos-forge/forge/builder/archive"
 	"github.com/mesos-forge/forge/builder/image/disk"
-	"github.com/mesos-forge/forge/builder/sandbox"
 	"github.com/mesos-forge/forge/builder/node"
 	"github.com/mesos-forge/forge/builder/recipe"
+	"github.com/mesos-forge/forge/builder/sandbox"
 	"github.com/mesos-forge/forge/builder/step"
 )
 
