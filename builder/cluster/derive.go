@@ -153,6 +153,7 @@ type DerivedSpark struct {
 	ExecutorMemory int // MiB
 	DriverMemory   int // MiB
 	Dispatcher     Node
+	Dispatching    bool // the inventory names the dispatcher's node
 }
 
 // DerivedAzkaban is the workflow scheduler.
@@ -222,7 +223,7 @@ func (inv *Inventory) deriveSpark(masters []Node, zk string) DerivedSpark {
 	s := inv.Spark
 	return DerivedSpark{Master: "mesos://" + zk, Coarse: s.Coarse == nil || *s.Coarse, CoresMax: s.CoresMax,
 		ExecutorMemory: or(s.ExecutorMemory, 1024), DriverMemory: or(s.DriverMemory, 1024),
-		Dispatcher: inv.one(s.Dispatcher, masters[len(masters)-1])}
+		Dispatcher: inv.one(s.Dispatcher, masters[len(masters)-1]), Dispatching: s.Dispatcher != ""}
 }
 
 func (inv *Inventory) deriveAzkaban(masters []Node) DerivedAzkaban {
