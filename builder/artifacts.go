@@ -88,6 +88,11 @@ func (b *Builder) fetchArtifacts(name string, c *recipe.Component) *step.Step {
 			if line, ok := b.pins.artifact(w.Artifact.Name, a); ok {
 				w.Artifact.Digest, w.Artifact.Size = sha256Digest(line.SHA256), line.Size
 			}
+			if w.Artifact.File == "" { // what the store has already has no name
+				if w.Artifact.File, err = b.operatorFile(c.Name, artifact); err != nil {
+					return err
+				}
+			}
 			names, wants = append(names, artifact), append(wants, w)
 		}
 		results, err := source.FetchAll(ctx, wants, b.store, b.opt.Jobs, r.Sink)
