@@ -25,6 +25,9 @@ func (b *Builder) debSettings(self string, components []string) debSettings {
 		if c.MayStandIn() {
 			line += " or " + c.StandinVersion()
 		}
+		if c.MayHoldMore() {
+			line += " or more"
+		}
 		set.Packages = append(set.Packages, line)
 	}
 	return set
@@ -41,9 +44,9 @@ func (b *Builder) debs(r *recipe.Role) []*step.Step {
 		if c.PackageName() != "" {
 			out = append(out, b.once("deb/"+c.PackageName(), func(step string) *step.Step {
 				set := b.debSettings(c.PackageName()+" "+b.packageVersion(c), c.Requires)
-				return b.deb(step, b.layout(c.Dir, c.Layout, b.artifacts(c)), b.stack.ComponentInputs(c.Name), set,
+				return b.deb(step, b.layout(c.Dir, b.atHand(c), b.artifacts(c)), b.stack.ComponentInputs(c.Name), set,
 					func(in deb.Inputs) (deb.Spec, error) {
-						in.StandIn = b.fileStandsIn(c)
+						in.StandIn, in.Optional = b.fileStandsIn(c), b.files[c.Name].optional
 						return deb.ForComponent(in, c)
 					})
 			}))
@@ -72,7 +75,7 @@ func (b *Builder) layout(dir string, ops []recipe.Operation, artifacts *step.Ste
 
 // deb returns the step that makes one package; spec says what is in it.
 func (b *Builder) deb(name string, l layout, in []recipe.Input, settings any, spec func(deb.Inputs) (deb.Spec, error)) *step.Step {
-	s := &step.Step{Name: name, Kind: "deb", Version: 5, Settings: settings, Inputs: digests(in), Needs: l.needs()}
+	s := &step.Step{Name: name, Kind: "deb", Version: 6, Settings: settings, Inputs: digests(in), Needs: l.needs()}
 	s.Run = func(ctx context.Context, r *step.Run) error {
 		inputs := deb.Inputs{Stack: b.stack, Checkout: b.opt.Checkout, TempDir: r.Dir}
 		if len(l.ops) > 0 {
