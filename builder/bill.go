@@ -197,8 +197,10 @@ func (p *billPackage) layout(c *recipe.Component, ops []recipe.Operation) {
 			p.Programs = append(p.Programs, op.Program)
 		}
 		names := op.Copy
-		if op.Extract != "" {
-			names = append(names[:len(names):len(names)], op.Extract)
+		for _, one := range []string{op.Extract, op.Egg} {
+			if one != "" {
+				names = append(names[:len(names):len(names)], one)
+			}
 		}
 		for _, name := range names {
 			p.Parts[name] = partOf(c, name)

@@ -179,6 +179,9 @@ func (b *Builder) chain(r *recipe.Role) (role, error) {
 	if err := b.findOperatorDebs(r); err != nil {
 		return role{}, err
 	}
+	if err := b.checkEggs(r); err != nil {
+		return role{}, err
+	}
 	chain := role{name: r.Name, debs: b.debs(r)}
 	if b.opt.Only == OnlyPackages {
 		chain.lock = b.roleLock(r, chain.debs, nil, nil)

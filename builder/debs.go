@@ -44,7 +44,7 @@ func (b *Builder) debs(r *recipe.Role) []*step.Step {
 		if c.PackageName() != "" {
 			out = append(out, b.once("deb/"+c.PackageName(), func(step string) *step.Step {
 				set := b.debSettings(c.PackageName()+" "+b.packageVersion(c), c.Requires)
-				return b.deb(step, b.layout(c.Dir, b.atHand(c), b.artifacts(c)), b.stack.ComponentInputs(c.Name), set,
+				return b.deb(step, b.componentLayout(c), b.componentInputs(c), set,
 					func(in deb.Inputs) (deb.Spec, error) {
 						in.StandIn, in.Optional = b.fileStandsIn(c), b.files[c.Name].optional
 						return deb.ForComponent(in, c)
@@ -62,9 +62,31 @@ func (b *Builder) debs(r *recipe.Role) []*step.Step {
 	return out
 }
 
+// componentLayout is the layout of a component, with those that it packs.
+func (b *Builder) componentLayout(c *recipe.Component) layout {
+	l := b.layout(c.Dir, b.atHand(c), b.artifacts(c))
+	l.component, l.clamp = c.Name, c.Date()
+	for _, op := range c.Layout {
+		if op.Pack != "" {
+			l.packed[op.Pack] = b.componentLayout(b.stack.Components[op.Pack])
+		}
+	}
+	return l
+}
+
+func (b *Builder) componentInputs(c *recipe.Component) []recipe.Input {
+	in := b.stack.ComponentInputs(c.Name)
+	for _, op := range c.Layout {
+		if op.Pack != "" {
+			in = append(in, b.stack.ComponentInputs(op.Pack)...)
+		}
+	}
+	return in
+}
+
 // layout joins a recipe's operations with the steps that they need.
 func (b *Builder) layout(dir string, ops []recipe.Operation, artifacts *step.Step) layout {
-	l := layout{ops: ops, dir: dir, artifacts: artifacts, programs: map[string]*step.Step{}}
+	l := layout{ops: ops, dir: dir, artifacts: artifacts, programs: map[string]*step.Step{}, packed: map[string]layout{}}
 	for _, op := range ops {
 		if op.Program != "" {
 			l.programs[op.Program] = b.program(op.Program)

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/mesos-forge/forge/builder/archive"
 	"github.com/mesos-forge/forge/builder/recipe"
@@ -19,10 +20,13 @@ const maxMember = 1 << 30
 
 // layout is what the files of a package are made from.
 type layout struct {
+	component string // whose package it is; "" for a role's or a stand-in's
 	ops       []recipe.Operation
 	dir       string     // the stack's folder, below the checkout
 	artifacts *step.Step // nil: there are none
 	programs  map[string]*step.Step
+	packed    map[string]layout // of other components, by name
+	clamp     time.Time         // the latest time in archives that are made
 }
 
 // needs are the outputs of steps that a layout uses.
@@ -33,6 +37,9 @@ func (l layout) needs() []step.Ref {
 	}
 	for _, name := range sortedNames(l.programs) {
 		out = append(out, l.programs[name].Out("program"))
+	}
+	for _, name := range sortedNames(l.packed) {
+		out = append(out, l.packed[name].needs()...)
 	}
 	return out
 }
@@ -64,12 +71,18 @@ func (b *Builder) operate(ctx context.Context, r *step.Run, dir string, op recip
 		return b.copyArtifacts(to, op, files)
 	case op.Extract != "":
 		return b.extract(ctx, to, op, files[op.Extract])
+	case op.Egg != "":
+		return b.unpackEgg(ctx, to, op, l.component, files[op.Egg])
 	case op.Program != "":
 		src, err := r.Blob(l.programs[op.Program].Out("program"))
 		if err != nil {
 			return err
 		}
 		return copyFile(src, to, mode(op.Mode, 0o755))
+	case op.Rearrange != "":
+		return b.rearrange(ctx, to, op, l, files)
+	case op.Pack != "":
+		return b.pack(ctx, r, to, op, l, files)
 	case op.File != "":
 		return copyFile(filepath.Join(b.opt.Checkout, filepath.FromSlash(l.dir), filepath.FromSlash(op.File)), to, mode(op.Mode, 0o644))
 	case op.Link != "":

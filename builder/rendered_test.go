@@ -345,8 +345,11 @@ func TestOnceInAPair(t *testing.T) {
 		if i < 2 {
 			want[name] = append(want[name], "hadoop-hdfs-namenode "+[]string{"format", "bootstrap-standby"}[i])
 		}
-		if i == 0 {
+		switch i {
+		case 0:
 			want[name] = append(want[name], "hadoop-hdfs-zkfc format-znode")
+		case 2:
+			want[name] = append(want[name], "hadoop-0.20-mapreduce-jobtracker hdfs-files-2.3.0-cdh5.1.2-mesos-0.19.0")
 		}
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -11,10 +11,14 @@ import (
 var verbs = map[string][]string{
 	"copy":    {"to", "mode", "owner", "group"},
 	"extract": {"to", "member", "include", "exclude", "strip", "mode", "owner", "group"},
+	"egg":     {"to", "like", "python"},
 	"link":    {"to"},
 	"dir":     {"mode", "owner", "group"},
 	"program": {"to", "mode", "owner", "group"},
 	"file":    {"to", "mode", "owner", "group"},
+
+	"rearrange": {"to", "jars"},
+	"pack":      {"to", "jars", "from", "top", "exclude"},
 }
 
 // programs of this repository that a layout may install.
@@ -41,7 +45,7 @@ func (k *componentCheck) operation(at string, op Operation) {
 		return
 	}
 	verb := found[0]
-	for _, key := range []string{"to", "member", "include", "exclude", "strip", "mode", "owner", "group"} {
+	for _, key := range []string{"to", "member", "include", "exclude", "strip", "like", "python", "mode", "owner", "group", "from", "top", "jars"} {
 		if d.has(at+"/"+key) && !slices.Contains(verbs[verb], key) {
 			d.errorf(at+"/"+key, "", "%q has no meaning beside %q", key, verb)
 		}
@@ -69,6 +73,15 @@ func (k *componentCheck) operation(at string, op Operation) {
 				}
 			}
 		}
+	case "egg":
+		k.artifact(at+"/egg", op.Egg)
+		checkTargetPath(d, at+"/to", op.To)
+		if op.Python == "" {
+			d.errorf(at, "", "an egg needs the version of Python that it is for: python: \"2.7\"")
+		}
+		if like, ok := k.stack.Components[op.Like]; op.Like != "" && (!ok || like.Upstream == nil || !slices.Contains(k.c.Requires, op.Like)) {
+			d.errorf(at+"/like", "", "%q is not a required component with an upstream package", op.Like)
+		}
 	case "link":
 		checkTargetPath(d, at+"/link", op.Link)
 	case "dir":
@@ -78,8 +91,37 @@ func (k *componentCheck) operation(at string, op Operation) {
 			d.errorf(at+"/program", didYouMean(op.Program, programs), "unknown program %q", op.Program)
 		}
 		checkTargetPath(d, at+"/to", op.To)
+	case "rearrange", "pack":
+		k.archive(at, verb, op)
 	case "file":
 		k.checkSourcePath(d, at+"/file", k.c.Dir, op.File)
 		checkTargetPath(d, at+"/to", op.To)
+	}
+}
+
+// archive checks an operation that makes an archive for the executors of MapReduce 1.
+func (k *componentCheck) archive(at, verb string, op Operation) {
+	d := k.d
+	checkTargetPath(d, at+"/to", op.To)
+	if !strings.HasSuffix(op.To, ".tar.gz") {
+		d.errorf(at+"/to", "", "an archive's name ends in .tar.gz")
+	}
+	for i, name := range op.Jars {
+		k.artifact(at+"/jars/"+strconv.Itoa(i), name)
+	}
+	if verb == "rearrange" {
+		k.artifact(at+"/rearrange", op.Rearrange)
+		return
+	}
+	other, there := k.stack.Components[op.Pack]
+	switch {
+	case !there:
+		d.errorf(at+"/pack", didYouMean(op.Pack, sortedKeys(k.stack.Components)), "unknown component %q", op.Pack)
+	case slices.ContainsFunc(other.Layout, func(o Operation) bool { return o.Pack != "" }):
+		d.errorf(at+"/pack", "", "%s packs another component itself", op.Pack)
+	}
+	checkTargetPath(d, at+"/from", op.From)
+	if before, _, _ := strings.Cut(path.Base(op.To), "."); !strings.HasPrefix(op.Top, before) {
+		d.errorf(at+"/top", "", "an executor that unpacks %s looks for a folder %s*, not for %q", path.Base(op.To), before, op.Top)
 	}
 }

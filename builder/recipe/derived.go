@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/mesos-forge/forge/builder/node"
 )
@@ -51,6 +52,15 @@ func (c *Component) MayStandIn() bool {
 		}
 	}
 	return false
+}
+
+// Date is that of the newest entry of the changelog; zero without one.
+func (c *Component) Date() time.Time {
+	if len(c.Changelog) == 0 {
+		return time.Time{}
+	}
+	t, _ := time.Parse(time.DateOnly, c.Changelog[0].Date) // checked by Load
+	return t
 }
 
 // Manifest is what forge-node reads about the component.

@@ -65,8 +65,8 @@ type Source struct {
 	File string `yaml:"file,omitempty" json:"file,omitempty"`
 }
 
-// Operation is one step of a layout: exactly one of Copy, Extract, Link, Dir,
-// Program and File is set. Paths on the target are absolute and clean.
+// Operation is one step of a layout: exactly one of Copy, Extract, Egg, Link, Dir,
+// Program, File, Rearrange and Pack is set. Paths on the target are absolute and clean.
 type Operation struct {
 	// Copy puts the artifact of this name, or each of these, at To; a To that
 	// ends in "/" is a directory, the file keeps its name (for Maven
@@ -75,6 +75,14 @@ type Operation struct {
 	// Extract unpacks the archive (tar, compressed tar or zip; told by
 	// content) of this artifact into the directory To.
 	Extract string `yaml:"extract,omitempty" json:"extract,omitempty"`
+	// Egg unpacks the Python egg of this artifact into a folder of its name in
+	// To, a folder of Python modules, and makes a file of its own there,
+	// forge-COMPONENT.pth, by which Python finds it: easy_install.pth would
+	// belong to all eggs alike. Like names the component whose upstream package
+	// must have the egg's version, Python the version that the egg must be for.
+	Egg    string `yaml:"egg,omitempty" json:"egg,omitempty"`
+	Like   string `yaml:"like,omitempty" json:"like,omitempty"`
+	Python string `yaml:"python,omitempty" json:"python,omitempty" jsonschema:"pattern=^[0-9]+\\.[0-9]+$"`
 	// Member is a file in Extract that is itself the archive to unpack.
 	Member string `yaml:"member,omitempty" json:"member,omitempty"`
 	// Include and Exclude are globs (path.Match on each element, "**" for any
@@ -93,6 +101,19 @@ type Operation struct {
 	Program string `yaml:"program,omitempty" json:"program,omitempty"`
 	// File puts a file of the stack's folder at To, as it is.
 	File string `yaml:"file,omitempty" json:"file,omitempty"`
+
+	// Rearrange makes of this artifact, CDH 5's tarball of Hadoop, the archive To from
+	// which Mesos starts MapReduce 1, with the artifacts Jars in its libraries.
+	Rearrange string `yaml:"rearrange,omitempty" json:"rearrange,omitempty"`
+	// Pack makes such an archive of the files below From that the layout of another
+	// component makes, as the folder Top, with the artifacts Jars in its lib.
+	Pack string `yaml:"pack,omitempty" json:"pack,omitempty"`
+	// From is the path on the target of what Pack packs, Top the archive's one folder.
+	// Exclude are paths below From.
+	From string `yaml:"from,omitempty" json:"from,omitempty"`
+	Top  string `yaml:"top,omitempty" json:"top,omitempty" jsonschema:"pattern=^[a-z0-9][a-z0-9.+-]*$"`
+	// Jars are artifacts that come into the archive.
+	Jars []string `yaml:"jars,omitempty" json:"jars,omitempty"`
 
 	// To is the path on the target (for Link: the link's text).
 	To string `yaml:"to,omitempty" json:"to,omitempty"`

@@ -43,6 +43,7 @@ func TestSystems(t *testing.T) {
 		{"mesos", testMesos},
 		{"marathon", testMarathon},
 		{"hdfs", testHDFS},
+		{"hdfs-files", testHDFSFiles},
 		{"mrv1", testMRv1},
 		{"azkaban", testAzkaban},
 	} {
@@ -162,9 +163,9 @@ func testMRv1(t *testing.T, c *testCluster) {
 	b.put("/tmp/words.txt", []byte(text))
 	b.as("hdfs", "hadoop", "fs", "-mkdir", "/words")
 	b.as("hdfs", "hadoop", "fs", "-put", "/tmp/words.txt", "/words/in.txt")
-	b.as("mapred", "hadoop", "jar", "/usr/lib/hadoop/hadoop-examples-1.2.1.jar", "wordcount", "/words/in.txt", "/mapred-words")
-	b.as("hdfs", "hadoop", "fs", "-test", "-e", "/mapred-words/_SUCCESS") // the client says "complete" of a failed job too
-	if got := b.as("hdfs", "hadoop", "fs", "-cat", "/mapred-words/part-r-*"); got != want {
+	b.as("mapred", "hadoop", "jar", "/usr/lib/hadoop/hadoop-examples-1.2.1.jar", "wordcount", "/words/in.txt", "/user/mapred/words")
+	b.as("hdfs", "hadoop", "fs", "-test", "-e", "/user/mapred/words/_SUCCESS") // the client says "complete" of a failed job too
+	if got := b.as("hdfs", "hadoop", "fs", "-cat", "/user/mapred/words/part-r-*"); got != want {
 		t.Errorf("the words were counted wrong: %d bytes, want %d", len(got), len(want))
 	}
 }

@@ -73,8 +73,8 @@ func (p *pass) name(h *tar.Header) (string, error) {
 	top, rest, below := strings.Cut(full, "/")
 	if p.top == "" {
 		p.top = top
-		if err := p.checkTop(h.Name); err != nil {
-			return "", err
+		if err := foundByExecutor(top, p.Name); err != nil {
+			return "", p.wrong(h.Name, err)
 		}
 	}
 	switch {
@@ -89,15 +89,6 @@ func (p *pass) name(h *tar.Header) (string, error) {
 		return "", p.wrong(h.Name, errors.New("the tarball has been rearranged already; take the original"))
 	}
 	return rest, nil
-}
-
-// checkTop: the executor goes into what stands before the first dot of the archive's name, and anything after it.
-func (p *pass) checkTop(entry string) error {
-	before, _, _ := strings.Cut(p.Name, ".")
-	if before == "" || !strings.HasPrefix(p.top, before) {
-		return p.wrong(entry, fmt.Errorf("the folder %s is not found by an executor that unpacks %s: it looks for %s*", p.top, p.Name, before))
-	}
-	return nil
 }
 
 // complete tells whether everything is there that is moved or linked to.

@@ -6,12 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
 	"strings"
 	"time"
 
 	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/pgzip"
 
 	"github.com/mesos-forge/forge/builder/archive"
 )
@@ -63,12 +61,8 @@ func Rearrange(ctx context.Context, r io.Reader, w io.Writer, o Options) (Summar
 		return Summary{}, &archive.EntryError{Archive: o.Input, Err: fmt.Errorf("%w: not compressed with gzip: %w", archive.ErrMalformed, err)}
 	}
 	defer in.Close()
-	gz, err := pgzip.NewWriterLevel(w, level)
+	gz, err := compressor(w)
 	if err != nil {
-		return Summary{}, err
-	}
-	gz.ModTime = time.Unix(0, 0) // "no time" (RFC 1952, 2.3.1)
-	if err := gz.SetConcurrency(blockSize, max(2, runtime.GOMAXPROCS(0))); err != nil {
 		return Summary{}, err
 	}
 	p := &pass{Options: o, stream: in, in: tar.NewReader(in), out: tar.NewWriter(gz), buf: make([]byte, 256<<10), input: map[string]byte{}, output: map[string]byte{}}
