@@ -78,8 +78,8 @@ func (b *Builder) fetchArtifacts(name string, c *recipe.Component) *step.Step {
 				}
 				continue
 			}
-			if c.Upstream != nil && c.Upstream.Artifact == artifact {
-				continue // a package of its own
+			if c.Upstream != nil && c.Upstream.Artifact == artifact || slices.Contains(own.absent, artifact) {
+				continue // a package of its own, or optional
 			}
 			w, err := want(c.Name+"/"+artifact, a, first, places{mvn, index, web})
 			if err != nil {

@@ -172,7 +172,7 @@ func (b *Builder) billPackages(r *recipe.Role) map[string]billPackage {
 		c := b.stack.Components[name]
 		if own := c.PackageName(); own != "" {
 			p := billPackage{Component: name, Origin: publish.FromForge, Licence: c.Licence, Parts: map[string]publish.Part{}, StandIn: b.fileStandsIn(c)}
-			p.layout(c, c.Layout)
+			p.layout(c, b.atHand(c))
 			for _, artifact := range b.files[name].standIns {
 				p.Parts[artifact] = standInPart(c, artifact)
 			}

@@ -25,6 +25,9 @@ func (b *Builder) debSettings(self string, components []string) debSettings {
 		if c.MayStandIn() {
 			line += " or " + c.StandinVersion()
 		}
+		if c.MayHoldMore() {
+			line += " or more"
+		}
 		set.Packages = append(set.Packages, line)
 	}
 	return set
@@ -43,7 +46,7 @@ func (b *Builder) debs(r *recipe.Role) []*step.Step {
 				set := b.debSettings(c.PackageName()+" "+b.packageVersion(c), c.Requires)
 				return b.deb(step, b.componentLayout(c), b.componentInputs(c), set,
 					func(in deb.Inputs) (deb.Spec, error) {
-						in.StandIn = b.fileStandsIn(c)
+						in.StandIn, in.Optional = b.fileStandsIn(c), b.files[c.Name].optional
 						return deb.ForComponent(in, c)
 					})
 			}))
@@ -61,7 +64,7 @@ func (b *Builder) debs(r *recipe.Role) []*step.Step {
 
 // componentLayout is the layout of a component, with those that it packs.
 func (b *Builder) componentLayout(c *recipe.Component) layout {
-	l := b.layout(c.Dir, c.Layout, b.artifacts(c))
+	l := b.layout(c.Dir, b.atHand(c), b.artifacts(c))
 	l.component, l.clamp = c.Name, c.Date()
 	for _, op := range c.Layout {
 		if op.Pack != "" {
@@ -94,7 +97,7 @@ func (b *Builder) layout(dir string, ops []recipe.Operation, artifacts *step.Ste
 
 // deb returns the step that makes one package; spec says what is in it.
 func (b *Builder) deb(name string, l layout, in []recipe.Input, settings any, spec func(deb.Inputs) (deb.Spec, error)) *step.Step {
-	s := &step.Step{Name: name, Kind: "deb", Version: 5, Settings: settings, Inputs: digests(in), Needs: l.needs()}
+	s := &step.Step{Name: name, Kind: "deb", Version: 6, Settings: settings, Inputs: digests(in), Needs: l.needs()}
 	s.Run = func(ctx context.Context, r *step.Run) error {
 		inputs := deb.Inputs{Stack: b.stack, Checkout: b.opt.Checkout, TempDir: r.Dir}
 		if len(l.ops) > 0 {

@@ -21,6 +21,8 @@ import (
 type operatorFiles struct {
 	found    map[string]store.Digest // by the file's path, of those that no lock pins
 	standIns []string                // artifacts that stand-ins take the place of, sorted
+	optional []string                // optional artifacts that are at hand, sorted
+	absent   []string                // optional artifacts that are not
 }
 
 // findOperatorFiles looks for the artifacts of a role's components in the operator's folder, so that a
@@ -67,8 +69,16 @@ func (b *Builder) findOperatorFile(vendor *file.Folder, c *recipe.Component, art
 	}
 	_, pinned := b.pins.artifact(c.Name+"/"+artifact, a)
 	want := strings.Join(globs, " or ")
+	pinned = pinned && !b.pins.write
+	if a.Optional && !pinned && len(found) == 0 {
+		files.absent = append(files.absent, artifact)
+		return nil
+	}
+	if a.Optional {
+		files.optional = append(files.optional, artifact)
+	}
 	switch {
-	case pinned && !b.pins.write:
+	case pinned:
 	case len(found) > 0 && b.pins.only:
 		return fmt.Errorf("%s is not in lock %s, which alone counts: take it away, or make a lock with it", filepath.Join(b.opt.Vendor, found[0]), b.pins.file)
 	case len(found) > 1 && len(a.SHA256) == 0:
@@ -156,7 +166,15 @@ func (b *Builder) packageVersion(c *recipe.Component) string {
 	if b.fileStandsIn(c) {
 		return c.StandinVersion()
 	}
-	return c.PackageVersion()
+	return c.FullVersion(b.files[c.Name].optional)
+}
+
+// atHand are a layout's operations without those of optional artifacts that are absent.
+func (b *Builder) atHand(c *recipe.Component) []recipe.Operation {
+	absent := b.files[c.Name].absent
+	return slices.DeleteFunc(slices.Clone(c.Layout), func(op recipe.Operation) bool {
+		return slices.Contains(absent, op.Extract) || len(op.Copy) == 1 && slices.Contains(absent, op.Copy[0])
+	})
 }
 
 // writeStandIn makes the stand-in of an artifact, as an output of the step.

@@ -105,8 +105,8 @@ func (p pins) check(c *recipe.Component) error {
 	for _, name := range sortedNames(c.Artifacts) {
 		a := c.Artifacts[name]
 		_, pinned := p.artifact(c.Name+"/"+name, a)
-		own := c.Upstream != nil && c.Upstream.Artifact == name // checked when it is used, as what has a stand-in: that may take its place
-		if pinned || own || a.Standin != nil || !p.only && (len(a.SHA256) > 0 || describe(a).Kind == "file") {
+		own := c.Upstream != nil && c.Upstream.Artifact == name // checked when it is used, as what has a stand-in or is optional
+		if pinned || own || a.Standin != nil || a.Optional || !p.only && (len(a.SHA256) > 0 || describe(a).Kind == "file") {
 			continue
 		}
 		was := ""

@@ -52,7 +52,8 @@ type Options struct {
 	// Owner decides who owns each entry; nil is HeaderOwner (for a zip: 0:0).
 	Owner Owner
 	// Include keeps the entries whose name matches one of these patterns
-	// (* within a component, ** across them, {a,b}); none keeps everything.
+	// (* within a component, ** across them, {a,b}); none keeps everything. One that
+	// matches nothing is an error: the archive is not laid out as it should be.
 	Include []string
 	// Exclude leaves out entries that match one of these, included or not.
 	Exclude []string
@@ -90,6 +91,7 @@ type Entry struct {
 // selector decides which entries are kept, and under which name.
 type selector struct {
 	include []glob.Glob
+	found   []bool // by include: it has matched something
 	exclude []glob.Glob
 	strip   int
 	rename  func(string) (string, bool)
@@ -110,12 +112,34 @@ func newSelector(o Options) (*selector, error) {
 			*l.to = append(*l.to, g)
 		}
 	}
+	s.found = make([]bool, len(s.include))
 	return s, nil
+}
+
+// included tells whether a name is wanted, and remembers by which patterns.
+func (s *selector) included(name string) bool {
+	in := len(s.include) == 0
+	for i, g := range s.include {
+		if g.Match(name) {
+			s.found[i], in = true, true
+		}
+	}
+	return in
+}
+
+// missing is an error if a pattern of include matched nothing in the whole archive.
+func (s *selector) missing(o Options) error {
+	for i, found := range s.found {
+		if !found {
+			return &EntryError{Err: fmt.Errorf("nothing in it matches %s: it is not laid out as it should be", o.Include[i])}
+		}
+	}
+	return nil
 }
 
 // pick returns the name to unpack a clean name under.
 func (s *selector) pick(name string) (string, bool, error) {
-	if len(s.include) > 0 && !matches(s.include, name) || matches(s.exclude, name) {
+	if !s.included(name) || matches(s.exclude, name) {
 		return "", false, nil
 	}
 	name, ok := stripName(name, s.strip)

@@ -46,7 +46,9 @@ func ExtractTar(ctx context.Context, r io.Reader, dst *os.Root, o Options) ([]En
 		Options: o, selector: selector, tree: t, budget: newBudget(o.Limits),
 		tar: tar.NewReader(bufio.NewReaderSize(r, copySize)),
 	}
-	err = x.run(ctx)
+	if err = x.run(ctx); err == nil {
+		err = selector.missing(o)
+	}
 	return x.entries, t.conclude(o.Name, err)
 }
 

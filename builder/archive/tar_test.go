@@ -142,6 +142,7 @@ var attacks = []struct {
 	{"hard link to a link", Options{}, []tar.Header{symlink("s", "../secret"), hardlink("l", "s")}, ErrEscape, "not a file that the archive has before it"},
 	{"hard link through a link", Options{}, []tar.Header{symlink("d", ".."), hardlink("l", "d/secret")}, ErrEscape, `"d" is a symbolic link`},
 	{"hard link to what was left out", Options{Include: []string{"b"}}, []tar.Header{file("a", "x"), hardlink("b", "a")}, nil, "which was left out"},
+	{"not what is looked for", Options{Include: []string{"a", "*/web/**"}}, []tar.Header{file("a", "x"), file("azkaban/lib/x", "x")}, nil, "nothing in it matches */web/**"},
 	{"device", Options{}, []tar.Header{{Name: "sda", Typeflag: tar.TypeBlock, Devmajor: 8}}, ErrType, "it is a device node"},
 	{"whiteout", Options{AllowDevices: true}, []tar.Header{{Name: "gone", Typeflag: tar.TypeChar}}, ErrType, "overlayfs"},
 	{"FIFO", Options{}, []tar.Header{{Name: "pipe", Typeflag: tar.TypeFifo}}, ErrType, "it is a FIFO"},

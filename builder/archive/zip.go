@@ -43,6 +43,9 @@ func ExtractZip(ctx context.Context, r io.ReaderAt, size int64, dst *os.Root, o 
 			break
 		}
 	}
+	if err == nil {
+		err = selector.missing(o)
+	}
 	return x.entries, t.conclude(o.Name, err)
 }
 

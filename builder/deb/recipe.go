@@ -23,6 +23,8 @@ type Inputs struct {
 	// StandIn tells that artifacts in Tree are stand-ins: the package has another version then,
 	// and says so.
 	StandIn bool
+	// Optional are the optional artifacts in Tree, sorted: they are told by the version.
+	Optional []string
 	// TempDir as in [Spec].
 	TempDir string
 }
@@ -40,7 +42,7 @@ func ForComponent(in Inputs, c *recipe.Component) (Spec, error) {
 	if err != nil {
 		return Spec{}, fmt.Errorf("component %s: %w", c.Name, err)
 	}
-	s.name(c.PackageName(), c.PackageVersion(), c.Summary, c.Description)
+	s.name(c.PackageName(), c.FullVersion(in.Optional), c.Summary, c.Description)
 	s.Info.Homepage, s.Info.License = c.Homepage, c.Licence
 	s.Groups, s.Users, s.Changelog, s.LintianOverrides = c.Groups, c.Users, c.Changelog, c.LintianOverrides
 	s.depend(c.Debian...)
@@ -161,13 +163,20 @@ func (s *Spec) depend(packages ...string) {
 }
 
 // packages are the packages that are a component: forge's own with exactly this version, or
-// Debian's. With artifacts that may be stood in for, either of two versions will do: the package that
-// depends on it has one content.
+// Debian's. With artifacts that may be stood in for or be absent, each of its versions will do: the
+// package that depends on it has one content.
 func (in Inputs) packages(component string) []string {
 	c := in.Stack.Components[component]
 	if name := c.PackageName(); name != "" {
+		least, most := c.PackageVersion(), "<= "+c.PackageVersion()
 		if c.MayStandIn() {
-			return []string{fmt.Sprintf("%s (>= %s)", name, c.StandinVersion()), fmt.Sprintf("%s (<= %s)", name, c.PackageVersion())}
+			least = c.StandinVersion()
+		}
+		if c.MayHoldMore() {
+			most = "<< " + c.PackageVersion() + ".0" // sorts above each +NAME
+		}
+		if c.MayStandIn() || c.MayHoldMore() {
+			return []string{fmt.Sprintf("%s (>= %s)", name, least), fmt.Sprintf("%s (%s)", name, most)}
 		}
 		return []string{fmt.Sprintf("%s (= %s)", name, c.PackageVersion())}
 	}

@@ -81,6 +81,26 @@ func (k *componentCheck) artifacts() {
 		if a.Standin != nil {
 			k.standinFile(at, a)
 		}
+		if a.Optional {
+			k.optional(at, name, a)
+		}
+	}
+}
+
+// optional checks an artifact that may be absent: that nobody could take another thing for it.
+func (k *componentCheck) optional(at, name string, a Artifact) {
+	for i, s := range a.Sources {
+		if s.File == "" {
+			k.d.errorf(at+"/sources/"+strconv.Itoa(i), "leave out optional", "an optional artifact is the operator's file; what another source has is never absent")
+		}
+	}
+	if a.Standin != nil || k.c.Upstream != nil && k.c.Upstream.Artifact == name {
+		k.d.errorf(at+"/optional", "", "what a stand-in or an upstream package is there for is not optional")
+	}
+	for i, op := range k.c.Layout {
+		if len(op.Copy) > 1 && slices.Contains(op.Copy, name) {
+			k.d.errorf("layout/"+strconv.Itoa(i)+"/copy", "", "copy the optional artifact %q by an operation of its own", name)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package recipe
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/mesos-forge/forge/builder/node"
@@ -27,6 +28,21 @@ func (c *Component) PackageVersion() string {
 // StandinVersion is the version of that package while stand-ins take the place
 // of artifacts in it: it sorts below PackageVersion.
 func (c *Component) StandinVersion() string { return c.PackageVersion() + "~standin" }
+
+// FullVersion is the version of that package with these optional artifacts in it.
+func (c *Component) FullVersion(optional []string) string {
+	return strings.Join(append([]string{c.PackageVersion()}, optional...), "+")
+}
+
+// MayHoldMore tells whether any artifact of the component is optional.
+func (c *Component) MayHoldMore() bool {
+	for _, a := range c.Artifacts {
+		if a.Optional {
+			return true
+		}
+	}
+	return false
+}
 
 // MayStandIn tells whether any artifact of the component has a stand-in.
 func (c *Component) MayStandIn() bool {

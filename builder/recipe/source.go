@@ -13,6 +13,10 @@ type Artifact struct {
 	// good: for files that an operator brings and that no lock has seen yet.
 	// With the list present, any other digest is refused unless the lock has it.
 	SHA256 []string `yaml:"sha256,omitempty" json:"sha256,omitempty"`
+	// Optional artifacts come from the operator's vendor folder alone, and may be
+	// absent: what Layout makes of them is then left out. The version of a package
+	// that holds some ends in "+NAME" for each.
+	Optional bool `yaml:"optional,omitempty" json:"optional,omitempty"`
 	// Refused are files of the operator's vendor folder that are easily taken
 	// for this one.
 	Refused []Refused `yaml:"refused,omitempty" json:"refused,omitempty"`

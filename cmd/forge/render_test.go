@@ -30,7 +30,7 @@ func TestRenderShowsANode(t *testing.T) {
 		"HADOOP_HEAPSIZE=\"816\"\n", // a fifth of the memory, in steps of 16 MiB
 		"\n--- directories\n", "/var/lib/hadoop/tmp 1777 root:root\n",
 		"--- services, in the order of starting\nzookeeper as zookeeper; heap 400 MiB; ports client 2181; needs zookeeper-peer\n",
-		"--- stays disabled\nhadoop-0.20-mapreduce-tasktracker\nhadoop-hdfs-datanode\nhadoop-hdfs-namenode\nmesos-slave\n",
+		"--- stays disabled\nazkaban-executor\nazkaban-solo\nazkaban-web\nhadoop-0.20-mapreduce-tasktracker\nhadoop-hdfs-datanode\nhadoop-hdfs-namenode\nmariadb\nmesos-slave\n",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in:\n%s", want, out)
@@ -109,7 +109,7 @@ func TestRenderDiff(t *testing.T) {
 func TestRenderKnowsNoSecret(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "master3")
 	users := filepath.Join(dir, "etc/azkaban/azkaban-users.xml")
-	if _, err := render(t, "--stack", "cdh5", "--node", "master3", "--to", dir); err != nil {
+	if _, err := render(t, "--inventory", "../../builder/testdata/azkaban.yaml", "--node", "master3", "--to", dir); err != nil {
 		t.Fatal(err)
 	}
 	preview, err := os.ReadFile(users)
@@ -125,7 +125,7 @@ func TestRenderKnowsNoSecret(t *testing.T) {
 		if err := os.WriteFile(users, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		out, err := render(t, "--stack", "cdh5", "--node", "master3", "--diff", dir)
+		out, err := render(t, "--inventory", "../../builder/testdata/azkaban.yaml", "--node", "master3", "--diff", dir)
 		if (err == nil) != c.equal || strings.Contains(out, c.password) || !c.equal && !strings.Contains(out, "They differ; their lines are not shown, since they hold secrets") {
 			t.Errorf("%+v: %v\n%s", c, err, out)
 		}
