@@ -39,12 +39,14 @@ func (b *Builder) index(suite string, archive recipe.Apt) *step.Step {
 const indexKind = "apt-index"
 
 func (b *Builder) fetchIndex(suite string, archive recipe.Apt) *step.Step {
-	set := struct{ Suite, Arch, Components, Keyring, Mirror string }{
-		suite, "amd64", fmt.Sprint(archive.Components), archive.Keyring, archive.Mirror}
+	set := struct {
+		Suite, Arch, Components, Keyring, Mirror string
+		More                                     []recipe.AptArchive `json:",omitempty"`
+	}{suite, "amd64", fmt.Sprint(archive.Components), archive.Keyring, archive.Mirror, archive.More}
 	return &step.Step{Name: "index/" + set.Suite, Kind: indexKind, Version: 2, Settings: set, MaxAge: b.opt.MaxIndexAge,
 		Run: func(ctx context.Context, r *step.Run) error {
 			c := &apt.Client{Temp: r.Dir, Sink: r.Sink}
-			mirror, err := b.mirror(ctx, c)
+			mirror, err := b.mirror(ctx, c, archive)
 			if err != nil {
 				return err
 			}
@@ -53,24 +55,11 @@ func (b *Builder) fetchIndex(suite string, archive recipe.Apt) *step.Step {
 			if err != nil {
 				return err
 			}
+			if err := checkOrigin(snapshot, mirror, archive); err != nil {
+				return err
+			}
 			return errors.Join(r.PutTree(ctx, "lists", dir), r.PutJSON("suites", lockedSuites(snapshot)))
 		}}
-}
-
-// mirror returns where Debian's archives are. Finding that out asks the host's apt, so it is done once.
-func (b *Builder) mirror(ctx context.Context, c *apt.Client) (apt.Mirror, error) {
-	if b.opt.Mirror.Main != "" {
-		return b.opt.Mirror, nil
-	}
-	if b.stack.Apt.Mirror != "" {
-		return apt.Mirror{Main: b.stack.Apt.Mirror, Keyring: b.stack.Apt.Keyring}, nil
-	}
-	b.host.Do(func() { b.host.mirror, b.host.err = c.HostMirror(ctx) })
-	m := b.host.mirror
-	if b.host.err == nil && b.stack.Apt.Keyring != "" {
-		m.Keyring = b.stack.Apt.Keyring
-	}
-	return m, b.host.err
 }
 
 func lockedSuites(s *apt.Snapshot) []lock.Suite {
@@ -175,7 +164,7 @@ func (b *Builder) fetch(ctx context.Context, r *step.Run, c *apt.Client, pkgs []
 	}
 	if !b.opt.Offline {
 		var err error
-		if opt.Mirror, err = b.mirror(ctx, c); err != nil {
+		if opt.Mirror, err = b.mirrorOf(ctx, c, pkgs); err != nil {
 			return err
 		}
 	}

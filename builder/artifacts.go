@@ -12,6 +12,7 @@ import (
 	"github.com/mesos-forge/forge/builder/source/file"
 	"github.com/mesos-forge/forge/builder/source/http"
 	"github.com/mesos-forge/forge/builder/source/maven"
+	"github.com/mesos-forge/forge/builder/source/pypi"
 	"github.com/mesos-forge/forge/builder/step"
 	"github.com/mesos-forge/forge/builder/store"
 )
@@ -62,7 +63,8 @@ func (b *Builder) fetchArtifacts(name string, c *recipe.Component) *step.Step {
 			mvn.Root = tree
 		}
 		web := http.New(http.Options{Sink: r.Sink})
-		places, err := b.ownPlaces(vendor, web)
+		index := &pypi.Client{Sink: r.Sink}
+		first, err := b.ownPlaces(vendor, web)
 		if err != nil {
 			return err
 		}
@@ -79,12 +81,17 @@ func (b *Builder) fetchArtifacts(name string, c *recipe.Component) *step.Step {
 			if c.Upstream != nil && c.Upstream.Artifact == artifact || slices.Contains(own.absent, artifact) {
 				continue // a package of its own, or optional
 			}
-			w, err := want(c.Name+"/"+artifact, a, places, mvn, web)
+			w, err := want(c.Name+"/"+artifact, a, first, places{mvn, index, web})
 			if err != nil {
 				return err
 			}
 			if line, ok := b.pins.artifact(w.Artifact.Name, a); ok {
 				w.Artifact.Digest, w.Artifact.Size = sha256Digest(line.SHA256), line.Size
+			}
+			if w.Artifact.File == "" { // what the store has already has no name
+				if w.Artifact.File, err = b.operatorFile(c.Name, artifact); err != nil {
+					return err
+				}
 			}
 			names, wants = append(names, artifact), append(wants, w)
 		}
@@ -142,8 +149,15 @@ func (b *Builder) ownPlaces(vendor *file.Folder, web *http.Client) (source.Chain
 	return places, nil
 }
 
+// places are the clients of public places.
+type places struct {
+	mvn   *maven.Client
+	index *pypi.Client
+	web   *http.Client
+}
+
 // want turns a recipe's artifact into what is asked of the sources, the operator's own places first.
-func want(name string, a recipe.Artifact, own source.Chain, mvn *maven.Client, web *http.Client) (source.Want, error) {
+func want(name string, a recipe.Artifact, own source.Chain, from places) (source.Want, error) {
 	w := source.Want{Artifact: source.Artifact{Name: name, Known: known(a)}, Places: slices.Clone([]source.Source(own))}
 	if len(a.SHA256) == 1 {
 		w.Artifact.Digest = w.Artifact.Known[0]
@@ -156,9 +170,16 @@ func want(name string, a recipe.Artifact, own source.Chain, mvn *maven.Client, w
 				return w, fmt.Errorf("artifact %s: %w", name, err)
 			}
 			w.Artifact.File = co.File()
-			w.Places = append(w.Places, mvn.Artifact(co))
+			w.Places = append(w.Places, from.mvn.Artifact(co))
+		case s.PyPI != "":
+			req, err := pypi.Parse(s.PyPI)
+			if err != nil {
+				return w, fmt.Errorf("artifact %s: %w", name, err)
+			}
+			w.Artifact.File = req.File()
+			w.Places = append(w.Places, from.index.Archive(req))
 		case s.HTTP != "":
-			src, err := web.URL(s.HTTP)
+			src, err := from.web.URL(s.HTTP)
 			if err != nil {
 				return w, fmt.Errorf("artifact %s: %w", name, err)
 			}

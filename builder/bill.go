@@ -15,6 +15,7 @@ import (
 	"github.com/mesos-forge/forge/builder/report"
 	"github.com/mesos-forge/forge/builder/source/apt"
 	"github.com/mesos-forge/forge/builder/source/maven"
+	"github.com/mesos-forge/forge/builder/source/pypi"
 	"github.com/mesos-forge/forge/builder/step"
 )
 
@@ -208,7 +209,7 @@ func (p *billPackage) layout(c *recipe.Component, ops []recipe.Operation) {
 	}
 }
 
-// partOf describes an artifact of a component by the coordinates of its first Maven source, or else
+// partOf describes an artifact of a component by the coordinates of its first Maven or PyPI source, or else
 // by the component's name and version.
 func partOf(c *recipe.Component, name string) publish.Part {
 	a := c.Artifacts[name]
@@ -217,6 +218,10 @@ func partOf(c *recipe.Component, name string) publish.Part {
 		part.Licence = c.Licence
 	}
 	for _, s := range a.Sources {
+		if req, err := pypi.Parse(s.PyPI); err == nil {
+			part.Name, part.Version, part.Purl = req.Name, req.Version, req.Purl()
+			break
+		}
 		if co, err := maven.Parse(s.Maven); err == nil {
 			part.Name, part.Version, part.Purl = co.Group+":"+co.Artifact, co.Version, co.Purl()
 			break

@@ -217,7 +217,7 @@ func (b *Builder) imageChain(r *recipe.Role, chain role) (role, error) {
 		if s.err != nil {
 			return role{}, s.err
 		}
-		chain.boot = b.delta("boot/"+r.Name, solveBoot, nil, b.stack.Boot.Overlay, bootUnits, delta, base)
+		chain.boot = b.delta("boot/"+r.Name, solveBoot, nil, b.stack.Boot.Overlay, bootUnits(b.stack), delta, base)
 		chain.disks = b.disks(r.Name, b.base("tools", solveTools), chain.boot, delta, base)
 		layers = append(layers, billLayer{name: publish.LayerBoot, solve: solveBoot, tree: chain.boot, below: onRole})
 	}

@@ -9,18 +9,25 @@ import (
 
 	"github.com/mesos-forge/forge/builder/archive"
 	"github.com/mesos-forge/forge/builder/image/disk"
+	"github.com/mesos-forge/forge/builder/node"
+	"github.com/mesos-forge/forge/builder/recipe"
 	"github.com/mesos-forge/forge/builder/sandbox"
 	"github.com/mesos-forge/forge/builder/step"
 )
 
 // bootUnits switch on what a machine needs to find its network, and off what would make it wait
-// for one that is not there, or use it behind the operator's back.
-var bootUnits = [][]string{
-	{"systemctl", "enable", "systemd-networkd.service"},
-	{"systemctl", "disable", "systemd-networkd-wait-online.service"},
-	// NFS 4 needs no portmapper, and version 3 starts it by itself.
-	{"systemctl", "disable", "rpcbind.service", "rpcbind.socket"},
-	{"systemctl", "mask", "systemd-networkd-wait-online.service", "apt-daily.timer", "apt-daily-upgrade.timer", "e2scrub_all.timer", "e2scrub_reap.service"},
+// for one that is not there, or use it behind the operator's back. Without systemd there is no such thing.
+func bootUnits(s *recipe.Stack) [][]string {
+	if s.InitSystem == node.InitUpstart {
+		return nil
+	}
+	return [][]string{
+		{"systemctl", "enable", "systemd-networkd.service"},
+		{"systemctl", "disable", "systemd-networkd-wait-online.service"},
+		// NFS 4 needs no portmapper, and version 3 starts it by itself.
+		{"systemctl", "disable", "rpcbind.service", "rpcbind.socket"},
+		{"systemctl", "mask", "systemd-networkd-wait-online.service", "apt-daily.timer", "apt-daily-upgrade.timer", "e2scrub_all.timer", "e2scrub_reap.service"},
+	}
 }
 
 // disks makes a role's disk in each format that is asked for: qcow2 first, the others of it.

@@ -64,7 +64,7 @@ func (b *Builder) checkEggs(r *recipe.Role) error {
 			if op.Egg == "" || op.Like == "" {
 				continue
 			}
-			file, err := b.eggFile(name, op.Egg)
+			file, err := b.operatorFile(name, op.Egg)
 			if err != nil || file == "" {
 				return err
 			}
@@ -86,27 +86,4 @@ func (b *Builder) checkEggs(r *recipe.Role) error {
 		}
 	}
 	return nil
-}
-
-// eggFile is the name of the file that the artifact will be; "" where only fetching tells.
-func (b *Builder) eggFile(component, artifact string) (string, error) {
-	c := b.stack.Components[component]
-	a := c.Artifacts[artifact]
-	files := b.files[component]
-	for _, name := range files.standIns {
-		if name == artifact {
-			return a.Standin.File, nil
-		}
-	}
-	if line, ok := b.pins.artifact(component+"/"+artifact, a); ok {
-		return line.File, nil
-	}
-	for _, path := range sortedNames(files.found) {
-		for _, s := range a.Sources {
-			if ok, err := filepath.Match(s.File, filepath.Base(path)); err != nil || ok {
-				return path, err
-			}
-		}
-	}
-	return "", nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/mesos-forge/forge/builder/archive/standin"
 	"github.com/mesos-forge/forge/builder/recipe"
+	"github.com/mesos-forge/forge/builder/source"
 	"github.com/mesos-forge/forge/builder/source/file"
 	"github.com/mesos-forge/forge/builder/step"
 	"github.com/mesos-forge/forge/builder/store"
@@ -80,8 +81,10 @@ func (b *Builder) findOperatorFile(vendor *file.Folder, c *recipe.Component, art
 	case pinned:
 	case len(found) > 0 && b.pins.only:
 		return fmt.Errorf("%s is not in lock %s, which alone counts: take it away, or make a lock with it", filepath.Join(b.opt.Vendor, found[0]), b.pins.file)
+	case len(found) > 1 && len(a.SHA256) == 0:
+		return fmt.Errorf("%s has %d files for it: %s; leave the one that is meant", vendor, len(found), strings.Join(found, ", "))
 	case len(found) > 0:
-		return files.add(vendor, found)
+		return files.add(vendor, found, source.Artifact{Name: c.Name + "/" + artifact, Known: known(a)}, b.opt.Vendor)
 	case elsewhere || a.Standin == nil && b.pins.only: // which pins.check has told of
 	case a.Standin == nil:
 		return fmt.Errorf("no file matches %s in %s, and nothing stands in for it: put it there", want, b.opt.Vendor)
@@ -113,8 +116,9 @@ func refuse(vendor *file.Folder, a recipe.Artifact, globs []string, dir string) 
 	return nil
 }
 
-// add remembers what the files hold.
-func (o *operatorFiles) add(vendor *file.Folder, paths []string) error {
+// add remembers what the files hold. One alone must be one that the recipe knows, if it knows any; of
+// several the digest chooses.
+func (o *operatorFiles) add(vendor *file.Folder, paths []string, a source.Artifact, dir string) error {
 	for _, p := range paths {
 		f, err := vendor.Open(p)
 		if err != nil {
@@ -124,9 +128,34 @@ func (o *operatorFiles) add(vendor *file.Folder, paths []string) error {
 		if err := errors.Join(err, f.Close()); err != nil {
 			return fmt.Errorf("%s: %w", p, err)
 		}
+		if len(paths) == 1 {
+			if err := source.Check(a, source.Result{Digest: d, From: filepath.Join(dir, p)}); err != nil {
+				return err
+			}
+		}
 		o.found[p] = d
 	}
 	return nil
+}
+
+// operatorFile is the base name that an artifact's file has, or its stand-in; "" where only fetching tells.
+func (b *Builder) operatorFile(component, artifact string) (string, error) {
+	a := b.stack.Components[component].Artifacts[artifact]
+	files := b.files[component]
+	if slices.Contains(files.standIns, artifact) {
+		return a.Standin.File, nil
+	}
+	if line, ok := b.pins.artifact(component+"/"+artifact, a); ok {
+		return line.File, nil
+	}
+	for _, p := range sortedNames(files.found) {
+		for _, s := range a.Sources {
+			if ok, err := path.Match(s.File, path.Base(p)); err != nil || ok {
+				return path.Base(p), err
+			}
+		}
+	}
+	return "", nil
 }
 
 // fileStandsIn tells whether a stand-in takes the place of an artifact of the component.

@@ -15,6 +15,7 @@ import (
 	"github.com/mesos-forge/forge/builder/recipe"
 	"github.com/mesos-forge/forge/builder/source/apt"
 	"github.com/mesos-forge/forge/builder/source/maven"
+	"github.com/mesos-forge/forge/builder/source/pypi"
 	"github.com/mesos-forge/forge/builder/step"
 	"github.com/mesos-forge/forge/builder/store"
 )
@@ -82,6 +83,10 @@ func describe(a recipe.Artifact) lock.Artifact {
 		case s.Maven != "":
 			if co, err := maven.Parse(s.Maven); err == nil {
 				return lock.Artifact{Kind: "maven", Version: co.Version, Purl: co.Purl()}
+			}
+		case s.PyPI != "":
+			if req, err := pypi.Parse(s.PyPI); err == nil {
+				return lock.Artifact{Kind: "pypi", Version: req.Version, Purl: req.Purl()}
 			}
 		case s.HTTP != "":
 			return lock.Artifact{Kind: "http"}

@@ -31,7 +31,7 @@ type renderedCase struct {
 }
 
 var everywhere = []string{"/etc/hostname", "/etc/mesos-master/hostname", "/etc/mesos-master/ip", "/etc/mesos-slave/hostname",
-	"/etc/mesos-slave/ip", "/var/lib/zookeeper/myid"}
+	"/etc/mesos-slave/ip", "/etc/spark/conf/spark-env.sh", "/var/lib/zookeeper/myid"}
 
 var renderedCases = []renderedCase{
 	{"bookworm", "bookworm", "../cluster.example.yaml",
@@ -177,7 +177,7 @@ func checkHadoop(t *testing.T, c renderedCase, v node.View) {
 var (
 	zkURL     = regexp.MustCompile(`zk:[^\s"<]*`)
 	wholeZK   = regexp.MustCompile(`^zk://10\.162\.2\.91:2181,10\.162\.2\.92:2181,10\.162\.2\.93:2181/(mesos|marathon(-lab)?)$`)
-	hdfsURL   = regexp.MustCompile(`hdfs:[^\s"<]*`)
+	hdfsURL   = regexp.MustCompile(`\bhdfs:[^\s"<]*`)
 	wholeHDFS = regexp.MustCompile(`^hdfs://(10\.162\.2\.91:9000|lab)(/(hadoop-2\.3\.0-cdh5\.1\.2-mesos-0\.19\.0\.tar\.gz|spark-1\.5\.1-bin-hadoop2\.6\.tgz))?$`)
 )
 

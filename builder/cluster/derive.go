@@ -153,6 +153,7 @@ type DerivedSpark struct {
 	ExecutorMemory int // MiB
 	DriverMemory   int // MiB
 	Dispatcher     Node
+	Dispatching    bool // the inventory names the dispatcher's node
 }
 
 // Derive fills in all that follows from the inventory for one of its nodes. The
@@ -212,7 +213,7 @@ func (inv *Inventory) deriveSpark(masters []Node, zk string) DerivedSpark {
 	s := inv.Spark
 	return DerivedSpark{Master: "mesos://" + zk, Coarse: s.Coarse == nil || *s.Coarse, CoresMax: s.CoresMax,
 		ExecutorMemory: or(s.ExecutorMemory, 1024), DriverMemory: or(s.DriverMemory, 1024),
-		Dispatcher: inv.one(s.Dispatcher, masters[len(masters)-1])}
+		Dispatcher: inv.one(s.Dispatcher, masters[len(masters)-1]), Dispatching: s.Dispatcher != ""}
 }
 
 // deriveMounts lists what a node mounts: its data disks, and the NFS that name it.

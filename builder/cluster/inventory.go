@@ -165,7 +165,7 @@ type Spark struct {
 	CoresMax       int    `yaml:"cores_max" json:"cores_max,omitempty"`             // of one application; default: no limit
 	ExecutorMemory int    `yaml:"executor_memory" json:"executor_memory,omitempty"` // MiB; default 1024
 	DriverMemory   int    `yaml:"driver_memory" json:"driver_memory,omitempty"`     // MiB; default 1024
-	Dispatcher     string `yaml:"dispatcher" json:"dispatcher,omitempty"`           // a node; default: the last master
+	Dispatcher     string `yaml:"dispatcher" json:"dispatcher,omitempty"`           // a node; default: the last master, or none where the stack runs it on request alone
 }
 
 // Azkaban settings: solo (one server with a data base of its own) on one node, or a web server and an

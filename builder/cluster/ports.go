@@ -36,6 +36,7 @@ const (
 	portJobTracker    = 50030
 	portTaskTracker   = 50060
 	portSparkDispatch = 7077
+	portSparkPage     = 8082 // 8081 is Azkaban's
 	portAdminServer   = 8080 // ZooKeeper's, from 3.5 on; off in what forge renders
 )
 
@@ -78,6 +79,7 @@ func (inv *Inventory) Ports(node string) ([]ServicePort, error) {
 	add(on(d.MRv1.JobTracker), "hadoop-0.20-mapreduce-jobtracker", setting{"mrv1.port", inv.MRv1.Port}, d.MRv1.Port, portJobTracker)
 	add(slave, "hadoop-0.20-mapreduce-tasktracker", setting{}, portTaskTracker)
 	add(on(d.Spark.Dispatcher), "spark-dispatcher", setting{}, portSparkDispatch)
+	add(d.Spark.Dispatching && on(d.Spark.Dispatcher), "spark-dispatcher", setting{}, portSparkPage)
 	if a := inv.Azkaban; a != nil {
 		add(on(d.Azkaban.Node), "azkaban-web", setting{"azkaban.port", a.Port}, d.Azkaban.Port)
 		add(on(d.Azkaban.Executor), "azkaban-executor", setting{"azkaban.executor_port", a.ExecutorPort}, d.Azkaban.ExecutorPort)

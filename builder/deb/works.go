@@ -9,6 +9,7 @@ import (
 
 	"github.com/mesos-forge/forge/builder/recipe"
 	"github.com/mesos-forge/forge/builder/source/maven"
+	"github.com/mesos-forge/forge/builder/source/pypi"
 )
 
 // artifactWorks are the works in a component's package whose licence is not the component's, one
@@ -56,6 +57,9 @@ func fileName(a recipe.Artifact) (string, error) {
 		case s.Maven != "":
 			co, err := maven.Parse(s.Maven)
 			return co.File(), err
+		case s.PyPI != "":
+			req, err := pypi.Parse(s.PyPI)
+			return req.File(), err
 		case s.HTTP != "":
 			return path.Base(s.HTTP), nil
 		case name == "":

@@ -41,7 +41,7 @@ type Suite struct {
 // Artifact is one file.
 type Artifact struct {
 	Name    string `yaml:"name"` // COMPONENT/NAME
-	Kind    string `yaml:"kind"` // "maven", "http", "file"
+	Kind    string `yaml:"kind"` // "maven", "pypi", "http", "file"
 	Version string `yaml:"version,omitempty"`
 	File    string `yaml:"file,omitempty"` // base name
 	Size    int64  `yaml:"size"`           // bytes

@@ -82,7 +82,7 @@
 //	.Spark.Master          "mesos://zk://10.162.2.91:2181,.../mesos"
 //	.Spark.Coarse          true; .Spark.CoresMax 0: no limit
 //	.Spark.ExecutorMemory  MiB; .Spark.DriverMemory
-//	.Spark.Dispatcher      its node
+//	.Spark.Dispatcher      its node; .Spark.Dispatching: the inventory names it
 //	.Azkaban.Node          the web server's node, without a name where the inventory has no azkaban; .Azkaban.Port 8081
 //	.Azkaban.Solo          true: one server; .Azkaban.Executor its node else; .Azkaban.ExecutorPort 12321
 //	.Azkaban.Timezone      "UTC"

@@ -98,6 +98,24 @@ func checkApt(d *document, at string, a Apt) {
 			}
 		}
 	}
+	seen := map[string]bool{}
+	for i, m := range a.More {
+		sub := at + "/more/" + strconv.Itoa(i)
+		if seen[m.Name] {
+			d.errorf(sub+"/name", "", "archive %q is there twice", m.Name)
+		}
+		seen[m.Name] = true
+		for key, list := range map[string][]string{"suites": m.Suites, "components": m.Components} {
+			if len(list) == 0 {
+				d.errorf(sub+"/"+key, "", "%s is empty", key)
+			}
+			for j, v := range list {
+				if !suitePattern.MatchString(v) {
+					d.errorf(sub+"/"+key+"/"+strconv.Itoa(j), "", "%q can't stand in apt's sources", v)
+				}
+			}
+		}
+	}
 	checkTargetPath(d, at+"/keyring", a.Keyring)
 	if a.Mirror != "" {
 		checkURL(d, at+"/mirror", a.Mirror)

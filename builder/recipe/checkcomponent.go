@@ -11,6 +11,8 @@ import (
 
 var (
 	mavenPattern  = regexp.MustCompile(`^[A-Za-z0-9._-]+:[A-Za-z0-9._-]+:[A-Za-z0-9._-]+(:[A-Za-z0-9._-]*)?(:[A-Za-z0-9.]+)?$`)
+	pypiPattern   = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?==[0-9]+(\.[0-9]+)*((a|b|rc)[0-9]+)?(\.post[0-9]+)?(\.dev[0-9]+)?$`)
+	pypiLoose     = regexp.MustCompile(`^\s*([A-Za-z0-9._-]+)\s*(?:===?|=|~=|!=|<=?|>=?|@)\s*([0-9][A-Za-z0-9.]*)\s*$`)
 	digestPattern = regexp.MustCompile(`^[0-9a-f]{64}$`)
 )
 
@@ -142,6 +144,16 @@ func (k *componentCheck) source(at string, s Source) {
 			k.d.errorf(at+"/maven", "", "%q is not group:artifact:version[:classifier[:type]]", s.Maven)
 		}
 	}
+	if s.PyPI != "" {
+		set++
+		if !pypiPattern.MatchString(s.PyPI) {
+			hint := ""
+			if m := pypiLoose.FindStringSubmatch(s.PyPI); m != nil {
+				hint = meanHint(m[1] + "==" + m[2])
+			}
+			k.d.errorf(at+"/pypi", hint, "%q is not NAME==VERSION with a fixed version", s.PyPI)
+		}
+	}
 	if s.HTTP != "" {
 		set++
 		checkURL(k.d, at+"/http", s.HTTP)
@@ -151,7 +163,7 @@ func (k *componentCheck) source(at string, s Source) {
 		k.baseGlob(at+"/file", s.File)
 	}
 	if set != 1 {
-		k.d.errorf(at, "", "a source has exactly one of maven, http and file; this has %d", set)
+		k.d.errorf(at, "", "a source has exactly one of maven, pypi, http and file; this has %d", set)
 	}
 }
 

@@ -58,6 +58,9 @@ type Source struct {
 	// Maven coordinates group:artifact:version[:classifier]; the type is jar
 	// unless a fifth field says another: g:a:v:tests:jar.
 	Maven string `yaml:"maven,omitempty" json:"maven,omitempty"`
+	// PyPI is NAME==VERSION: a project's source archive (.tar.gz) on the Python
+	// package index that the user's settings of pip name. Nothing of it is run.
+	PyPI string `yaml:"pypi,omitempty" json:"pypi,omitempty"`
 	// HTTP is a URL, http or https.
 	HTTP string `yaml:"http,omitempty" json:"http,omitempty"`
 	// File is a glob over base names in the operator's vendor folder and
@@ -70,7 +73,7 @@ type Source struct {
 type Operation struct {
 	// Copy puts the artifact of this name, or each of these, at To; a To that
 	// ends in "/" is a directory, the file keeps its name (for Maven
-	// ARTIFACT-VERSION[-CLASSIFIER].TYPE).
+	// ARTIFACT-VERSION[-CLASSIFIER].TYPE, for PyPI NAME-VERSION.tar.gz).
 	Copy []string `yaml:"copy,omitempty" json:"copy,omitempty"`
 	// Extract unpacks the archive (tar, compressed tar or zip; told by
 	// content) of this artifact into the directory To.

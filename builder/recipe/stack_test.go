@@ -201,9 +201,10 @@ func TestUnits(t *testing.T) {
 			if unit["User"] != svc.User || env != "" && (env != "/etc/default/"+svc.Name || !rendered[env]) {
 				t.Errorf("%s: user %q, environment %q; the manifest says %q and renders %v", file, unit["User"], unit["EnvironmentFile"], svc.User, rendered[env])
 			}
-			// Only a shell takes a * for a pattern.
-			script := strings.ReplaceAll(strings.TrimSpace(svc.Runit), "'", "")
-			if !strings.HasSuffix(script, unit["ExecStart"]) || env != "" && !strings.Contains(script, ". "+env+"\n") {
+			// Only a shell takes a * for a pattern, and has words in a variable.
+			script := strings.NewReplacer("'", "", `"`, "").Replace(strings.TrimSpace(svc.Runit))
+			program := strings.NewReplacer("${", "$", "}", "").Replace(unit["ExecStart"])
+			if !strings.HasSuffix(script, program) || env != "" && !strings.Contains(script, ". "+env+"\n") {
 				t.Errorf("service %s: runit ends in something else than %q, or doesn't read %s", svc.Name, unit["ExecStart"], env)
 			}
 			if !strings.Contains(svc.Runit, "chpst -u "+svc.User+":") || !strings.Contains(svc.Runit, "-o "+unit["LimitNOFILE"]+" ") {

@@ -43,7 +43,7 @@ type Want struct {
 // place is one Batch group are asked for together. The results stand in the order of wants. If
 // places lack some, the error names all of these; any other error ends the work at once.
 func FetchAll(ctx context.Context, wants []Want, blobs Blobs, jobs int, sink event.Sink) ([]Result, error) {
-	w := &work{wants: wants, blobs: blobs, sink: sink, results: make([]Result, len(wants)), next: make([]int, len(wants))}
+	w := &work{wants: wants, blobs: blobs, sink: sink, results: make([]Result, len(wants)), next: make([]int, len(wants)), asked: make([][]string, len(wants))}
 	var open []int
 	for i, want := range wants {
 		if r, ok := Stored(want.Artifact, blobs); ok {
@@ -65,20 +65,12 @@ func FetchAll(ctx context.Context, wants []Want, blobs Blobs, jobs int, sink eve
 			case w.next[i] < len(wants[i].Places):
 				again = append(again, i)
 			default:
-				missing = append(missing, newMissing(wants[i]))
+				missing = append(missing, &MissingError{Artifact: wants[i].Artifact, Asked: w.asked[i]})
 			}
 		}
 		open = again
 	}
 	return w.results, errors.Join(missing...)
-}
-
-func newMissing(w Want) *MissingError {
-	e := &MissingError{Artifact: w.Artifact}
-	for _, s := range w.Places {
-		e.Asked = append(e.Asked, s.String())
-	}
-	return e
 }
 
 // work is the state of one FetchAll.
@@ -88,8 +80,9 @@ type work struct {
 	sink  event.Sink
 
 	mu      sync.Mutex
-	results []Result // without a Digest: not yet
-	next    []int    // by artifact: the place to ask next
+	results []Result   // without a Digest: not yet
+	next    []int      // by artifact: the place to ask next
+	asked   [][]string // by artifact: those that have not got it
 	done    int
 }
 
@@ -156,6 +149,7 @@ func (w *work) take(i int, a Answer) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if a.Err != nil {
+		w.asked[i] = append(w.asked[i], asked(w.place(i), a.Err))
 		w.next[i]++
 		return nil
 	}

@@ -1,5 +1,5 @@
 // Package source gets the bytes that forge does not make itself: one package per kind below it
-// (apt, maven, http, file), and here what they share: what is asked for, how answers are ordered,
+// (apt, maven, pypi, http, file), and here what they share: what is asked for, how answers are ordered,
 // and the errors.
 //
 // It promises: operator's files come before operator's mirrors before public places; whichever

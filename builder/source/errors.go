@@ -1,6 +1,7 @@
 package source
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -45,6 +46,26 @@ func (e *UnknownDigestError) Error() string {
 	}
 	return fmt.Sprintf("%s from %s: digest %s is not among those known: %s; if it is right, add it to the artifact's sha256 list in the recipe",
 		e.Artifact.label(), e.From, e.Got, strings.Join(known, ", "))
+}
+
+// AbsentError says that a place has not got an artifact, and what it has instead. It wraps ErrNotFound.
+type AbsentError struct {
+	Place string
+	Hint  string // "it has 3 other versions of x, ..."
+}
+
+func (e *AbsentError) Error() string { return fmt.Sprintf("%s: not found: %s", e.Place, e.Hint) }
+
+// Unwrap returns ErrNotFound.
+func (e *AbsentError) Unwrap() error { return ErrNotFound }
+
+// asked names a place that has not got an artifact, with what it said.
+func asked(place Source, err error) string {
+	var absent *AbsentError
+	if errors.As(err, &absent) {
+		return fmt.Sprintf("%s (%s)", place, absent.Hint)
+	}
+	return place.String()
 }
 
 // MissingError says that no place has an artifact. It wraps ErrNotFound.

@@ -92,7 +92,7 @@ func (c Chain) Fetch(ctx context.Context, a Artifact, blobs Blobs) (Result, erro
 		if !errors.Is(err, ErrNotFound) || ctx.Err() != nil {
 			return Result{}, err
 		}
-		missing.Asked = append(missing.Asked, s.String())
+		missing.Asked = append(missing.Asked, asked(s, err))
 	}
 	return Result{}, missing
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/mesos-forge/forge/builder/node"
 )
 
 // What the console shows of a failure: a line for each problem, and what to do.
@@ -47,5 +49,29 @@ func TestApplyFails(t *testing.T) {
 				t.Errorf("status %d\nout: %s\nerr: %s\nwant: %s", status, stdout, stderr, c.err)
 			}
 		})
+	}
+}
+
+// TestStartJob: what waits for others goes on in a job of init's, whichever init that is.
+func TestStartJob(t *testing.T) {
+	var asked []string
+	exec := func(_ context.Context, _ node.User, argv []string) ([]byte, error) {
+		asked = append(asked, strings.Join(argv, " "))
+		return nil, nil
+	}
+	for _, c := range []struct {
+		init node.Supervisor
+		want string
+	}{
+		{&node.Systemd{Exec: exec}, "systemctl start --no-block forge-node-resume.service"},
+		{&node.Upstart{Exec: exec}, "initctl start --no-wait forge-node-resume"},
+		{&node.Runit{Exec: exec}, ""},
+	} {
+		asked = nil
+		p, _, _ := testProgram(t)
+		p.node.Supervisor = c.init
+		if started := p.resumeLater(t.Context()); started != (c.want != "") || strings.Join(asked, ";") != c.want {
+			t.Errorf("%T: started %v, asked %q; want %q", c.init, started, asked, c.want)
+		}
 	}
 }

@@ -38,6 +38,7 @@ func TestPairOfNameNodes(t *testing.T) {
 	t.Run("mesos", func(t *testing.T) { testMesos(t, c.in(t)) })
 	t.Run("marathon", func(t *testing.T) { testMarathon(t, c.in(t)) })
 	t.Run("hdfs", func(t *testing.T) { testPair(t, c.in(t)) })
+	t.Run("spark", func(t *testing.T) { testSparkHDFS(t, c.in(t)) })
 	t.Run("failover", func(t *testing.T) { testFailover(t, c.in(t)) })
 }
 

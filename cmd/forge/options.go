@@ -109,6 +109,11 @@ func pipelineOptions(v *viper.Viper, o *builder.Options) error {
 		o.Epoch = time.Unix(n, 0).UTC()
 	}
 	o.Mirror = apt.Mirror{Main: v.GetString("apt.mirror"), Security: v.GetString("apt.security_mirror"), Keyring: v.GetString("apt.keyring")}
+	o.Archives = map[string]apt.Mirror{}
+	for name := range v.GetStringMap("apt.archives") {
+		of := func(key string) string { return v.GetString("apt.archives." + name + "." + key) }
+		o.Archives[name] = apt.Mirror{Main: of("mirror"), Security: of("security_mirror"), Keyring: of("keyring")}
+	}
 	o.MaxIndexAge = v.GetDuration("apt.max_age")
 	o.Mirrors = v.GetStringSlice("mirrors")
 	return nil

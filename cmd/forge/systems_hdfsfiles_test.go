@@ -15,7 +15,7 @@ func testHDFSFiles(t *testing.T, c *testCluster) {
 	listing := func() string { return master.as("hdfs", "hadoop", "fs", "-ls", "/", "/user") }
 	before := listing()
 	for path, want := range map[string]string{
-		"/tmp": "drwxrwxrwt hdfs", "/user": "drwxr-xr-x hdfs", "/mapred": "drwxr-xr-x mapred", "/user/mapred": "drwxr-xr-x mapred",
+		"/tmp": "drwxrwxrwx hdfs", "/user": "drwxr-xr-x hdfs", "/mapred": "drwxr-xr-x mapred", "/user/mapred": "drwxr-xr-x mapred",
 		"/user/spark": "drwxr-xr-x spark", "/user/azkaban": "drwxr-xr-x azkaban", "/" + executorArchive: "-rw-r--r-- hdfs",
 	} {
 		if got := modeAndOwner(before, path); got != want {

@@ -45,6 +45,7 @@ func TestSystems(t *testing.T) {
 		{"hdfs", testHDFS},
 		{"hdfs-files", testHDFSFiles},
 		{"mrv1", testMRv1},
+		{"spark", testSpark},
 		{"azkaban", testAzkaban},
 	} {
 		t.Run(s.name, func(t *testing.T) { s.test(t, c.in(t)) })

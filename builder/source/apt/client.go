@@ -134,6 +134,7 @@ type rootSpec struct {
 	lists   string // folder of the list files; empty: one in the root
 	status  string // dpkg's status file; empty: no package is installed
 	sources string // text of sources.list
+	prefer  string // text of preferences (apt_preferences(5))
 	acquire string // the user's settings for fetching, see userAcquire
 }
 
@@ -171,8 +172,10 @@ func (r *root) fill(s rootSpec) error {
 			return err
 		}
 	}
-	if err := os.WriteFile(in("sources.list"), []byte(s.sources), 0o644); err != nil {
-		return err
+	for name, text := range map[string]string{"sources.list": s.sources, "preferences": s.prefer} {
+		if err := os.WriteFile(in(name), []byte(text), 0o644); err != nil {
+			return err
+		}
 	}
 	return os.WriteFile(r.config, []byte(r.configText(s)), 0o600)
 }
@@ -189,7 +192,7 @@ func (r *root) configText(s rootSpec) string {
 		{"Dir::Etc::sourceparts", "/dev/null"},
 		{"Dir::Etc::trusted", "/dev/null"},
 		{"Dir::Etc::trustedparts", in("empty")},
-		{"Dir::Etc::preferences", "/dev/null"},
+		{"Dir::Etc::preferences", in("preferences")},
 		{"Dir::Etc::preferencesparts", in("empty")},
 		{"Dir::State", r.dir},
 		{"Dir::State::lists", s.lists},

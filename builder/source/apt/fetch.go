@@ -103,7 +103,7 @@ func (c *Client) fromMirror(ctx context.Context, want []Package, blobs source.Bl
 	defer os.RemoveAll(dir)
 	f := &fetcher{client: c, acquire: acquire, dir: dir, blobs: blobs}
 	for _, p := range want {
-		f.items = append(f.items, &item{pkg: p, bases: opt.Mirror.bases(p.Filename)})
+		f.items = append(f.items, &item{pkg: p, bases: opt.Mirror.bases(p.Archive, p.Filename)})
 	}
 	ctx, stop := f.watch(ctx)
 	defer stop()

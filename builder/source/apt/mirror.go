@@ -17,11 +17,14 @@ const (
 	SecurityArchive = "debian-security"
 )
 
-// Mirror says where Debian's archives are fetched from.
+// Mirror says where a distribution's archives are fetched from: Debian's, unless Name says another.
 type Mirror struct {
+	Name     string // of the main archive; empty: MainArchive. The other's ends in -security
 	Main     string // URI of the main archive, with its updates
-	Security string // URI of the security archive; empty: there is none
+	Security string // URI of the security archive; empty: there is none, or Main has its suite (Ubuntu)
 	Keyring  string // file with the keys that sign both; empty: DefaultKeyring
+	// More are archives of others, whose packages are preferred: see Archive.Preferred.
+	More []Archive
 }
 
 // Archive is one archive and the suites that are taken from it.
@@ -31,6 +34,9 @@ type Archive struct {
 	Suites     []string `json:"suites"`
 	Components []string `json:"components"`
 	Keyring    string   `json:"-"` // absolute path
+	// Preferred takes the archive's packages before those of the others, whatever their versions. Its
+	// Release must name an origin that no other archive has.
+	Preferred bool `json:"preferred,omitempty"`
 }
 
 // Archives returns what a release is solved from: the suite and its updates from the main
@@ -43,22 +49,34 @@ func (m Mirror) Archives(codename string, components ...string) []Archive {
 	if keyring == "" {
 		keyring = DefaultKeyring
 	}
+	name := m.Name
+	if name == "" {
+		name = MainArchive
+	}
 	out := []Archive{{
-		Name: MainArchive, URI: m.Main, Keyring: keyring, Components: components,
+		Name: name, URI: m.Main, Keyring: keyring, Components: components,
 		Suites: []string{codename, codename + "-updates"},
 	}}
-	if m.Security != "" {
+	switch {
+	case m.Security == "" && name != MainArchive:
+		out[0].Suites = append(out[0].Suites, codename+"-security")
+	case m.Security != "":
 		out = append(out, Archive{
-			Name: SecurityArchive, URI: m.Security, Keyring: keyring, Components: components,
+			Name: name + "-security", URI: m.Security, Keyring: keyring, Components: components,
 			Suites: []string{codename + "-security"},
 		})
 	}
-	return out
+	return append(out, m.More...)
 }
 
-// bases returns the URIs to look for a pool file in, the likelier one first: security's pool
-// starts with pool/updates/.
-func (m Mirror) bases(filename string) []string {
+// bases returns the URIs to look for a pool file of an archive in, the likelier one first: Debian's
+// security pool starts with pool/updates/.
+func (m Mirror) bases(archive, filename string) []string {
+	for _, a := range m.More {
+		if a.Name == archive {
+			return []string{a.URI}
+		}
+	}
 	if m.Security == "" {
 		return []string{m.Main}
 	}

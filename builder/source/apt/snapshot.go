@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -109,6 +110,30 @@ func (s *Snapshot) sources() string {
 		}
 	}
 	return b.String()
+}
+
+// originForm is what may stand in a pin without changing its meaning.
+var originForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9 ._+-]*$`)
+
+// preferences pins the preferred archives by the origin that their Release files name: above 990, which is
+// what a target release has, and below 1000, from which on apt would downgrade.
+func (s *Snapshot) preferences() (string, error) {
+	var b strings.Builder
+	for _, a := range s.Archives {
+		if !a.Preferred {
+			continue
+		}
+		for _, u := range s.Suites {
+			if u.Archive != a.Name {
+				continue
+			}
+			if !originForm.MatchString(u.Origin) {
+				return "", fmt.Errorf("archive %s: the Release file of %s has the origin %q, by which its packages can't be told from others'", a.Name, u.Name, u.Origin)
+			}
+			fmt.Fprintf(&b, "Package: *\nPin: release o=%s\nPin-Priority: 995\n\n", u.Origin)
+		}
+	}
+	return b.String(), nil
 }
 
 // describe fills in Suites from the Release files.

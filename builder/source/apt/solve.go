@@ -44,7 +44,11 @@ func (c *Client) Solve(ctx context.Context, s *Snapshot, req Request) ([]Package
 	if len(req.Install)+len(locals) == 0 && !req.Essential {
 		return nil, nil
 	}
-	r, err := c.newRoot(rootSpec{arch: s.Arch, lists: s.lists(), status: req.Status, sources: s.sources()})
+	prefer, err := s.preferences()
+	if err != nil {
+		return nil, fmt.Errorf("apt: %s: %w", what, err)
+	}
+	r, err := c.newRoot(rootSpec{arch: s.Arch, lists: s.lists(), status: req.Status, sources: s.sources(), prefer: prefer})
 	if err != nil {
 		return nil, err
 	}

@@ -22,6 +22,10 @@ type body struct {
 	ctx    context.Context
 	client *Client
 	url    *url.URL
+	accept string   // media types that are asked for; "": any
+	from   *url.URL // where redirects led
+
+	mediaType string
 
 	size      int64  // of the whole file in bytes; -1: not known
 	validator string // ETag or Last-Modified: the rest must be of the same file
@@ -41,8 +45,8 @@ type body struct {
 var errIdle = errors.New("the server sends nothing")
 
 // open asks for the file and returns once the server has answered.
-func (c *Client) open(ctx context.Context, u *url.URL, limit int64) (*body, error) {
-	b := &body{ctx: ctx, client: c, url: u, size: -1, left: c.opt.Retries, sink: event.Discard}
+func (c *Client) open(ctx context.Context, u *url.URL, limit int64, accept string) (*body, error) {
+	b := &body{ctx: ctx, client: c, url: u, accept: accept, size: -1, left: c.opt.Retries, sink: event.Discard}
 	resp, err := b.request()
 	if err != nil {
 		return nil, err
@@ -51,7 +55,10 @@ func (c *Client) open(ctx context.Context, u *url.URL, limit int64) (*body, erro
 		defer b.stop()
 		return nil, statusError(u, resp)
 	}
-	b.size = resp.ContentLength
+	b.size, b.from, b.mediaType = resp.ContentLength, u, resp.Header.Get("Content-Type")
+	if resp.Request != nil {
+		b.from = resp.Request.URL
+	}
 	if b.size > limit {
 		b.Close()
 		return nil, &source.SizeError{Name: u.Redacted(), From: "the server", Limit: limit}
@@ -73,6 +80,9 @@ func (b *body) request() (*http.Response, error) {
 	}
 	req.Header.Set("User-Agent", b.client.opt.Agent)
 	req.Header.Set("Accept-Encoding", "identity")
+	if b.accept != "" {
+		req.Header.Set("Accept", b.accept)
+	}
 	if b.offset > 0 {
 		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", b.offset))
 		if b.validator != "" {

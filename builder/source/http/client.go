@@ -2,6 +2,8 @@ package http
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -28,6 +30,8 @@ type Options struct {
 	Agent     string            // User-Agent; "forge"
 	Sink      event.Sink        // hears about progress; nobody
 	Transport http.RoundTripper // how requests are sent; with the environment's proxies
+	Proxy     *url.URL          // in place of the environment's; only without Transport
+	Roots     *x509.CertPool    // in place of the system's; only without Transport
 }
 
 // Client fetches over HTTP. It is safe for use by several goroutines.
@@ -47,10 +51,7 @@ func New(opt Options) *Client {
 		opt.Sink = event.Discard
 	}
 	if opt.Transport == nil {
-		t := cleanhttp.DefaultPooledTransport() // with http.ProxyFromEnvironment
-		t.DisableCompression = true             // the digest is of the bytes as they are stored
-		t.ResponseHeaderTimeout = opt.Idle
-		opt.Transport = t
+		opt.Transport = transport(opt)
 	}
 	c := retryablehttp.NewClient()
 	c.HTTPClient = &http.Client{Transport: opt.Transport, CheckRedirect: checkRedirect}
@@ -58,6 +59,20 @@ func New(opt Options) *Client {
 	c.Logger = slog.New(slog.DiscardHandler)
 	c.ErrorHandler = retryablehttp.PassthroughErrorHandler // the last response says why
 	return &Client{opt: opt, http: c}
+}
+
+// transport sends requests as the options say.
+func transport(opt Options) http.RoundTripper {
+	t := cleanhttp.DefaultPooledTransport() // with http.ProxyFromEnvironment
+	t.DisableCompression = true             // the digest is of the bytes as they are stored
+	t.ResponseHeaderTimeout = opt.Idle
+	if opt.Proxy != nil {
+		t.Proxy = http.ProxyURL(opt.Proxy)
+	}
+	if opt.Roots != nil {
+		t.TLSClientConfig = &tls.Config{RootCAs: opt.Roots}
+	}
+	return t
 }
 
 func or[T comparable](v, byDefault T) T {
@@ -106,7 +121,7 @@ func (s Source) String() string { return s.url.Redacted() }
 
 // Fetch streams the file into blobs. 404 and 410 wrap source.ErrNotFound.
 func (s Source) Fetch(ctx context.Context, a source.Artifact, blobs source.Blobs) (source.Result, error) {
-	body, err := s.client.open(ctx, s.url, a.Limit())
+	body, err := s.client.open(ctx, s.url, a.Limit(), "")
 	if err != nil {
 		return source.Result{}, fmt.Errorf("%s: %w", a.Name, err)
 	}
