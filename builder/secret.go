@@ -122,11 +122,12 @@ func readSecret(name, file string, stdin io.Reader) (string, error) {
 }
 
 // secretsOf returns what the seed of a node of the role carries: what the operator gives, and what the
-// role's components share.
-func (in *seedInput) secretsOf(role string) (map[string]string, error) {
+// components of its role share and it uses.
+func (in *seedInput) secretsOf(d *cluster.Derived) (map[string]string, error) {
 	if in.opt.Declared == nil {
 		return in.secrets, nil
 	}
+	role := d.Node.Role
 	declared, ok := in.opt.Declared[role]
 	if roles := slices.Sorted(maps.Keys(in.opt.Declared)); !ok {
 		return nil, fmt.Errorf("the stack has no role %q%s; its roles: %s; mend the inventory, or name another stack with --stack", role, cluster.DidYouMean(role, roles), strings.Join(roles, ", "))
@@ -134,8 +135,11 @@ func (in *seedInput) secretsOf(role string) (map[string]string, error) {
 	secrets := map[string]string{}
 	for _, s := range declared {
 		value, given := in.secrets[s.Name]
-		if s.Shared {
-			var err error
+		wanted, err := s.WantedOn(d)
+		if err != nil {
+			return nil, err
+		}
+		if s.Shared && wanted {
 			dir := in.opt.SecretsDir
 			if dir != "" {
 				dir = filepath.Join(dir, in.inventory.Name) // two clusters share none
@@ -144,7 +148,7 @@ func (in *seedInput) secretsOf(role string) (map[string]string, error) {
 				return nil, err
 			}
 		}
-		if given || s.Shared {
+		if given || s.Shared && wanted {
 			secrets[s.Name] = value
 		}
 	}

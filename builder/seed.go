@@ -150,7 +150,7 @@ func (in *seedInput) seed(name string) (*Seed, error) {
 	for _, m := range d.Mounts {
 		s.spec.Mounts = append(s.spec.Mounts, seed.Mount{Path: m.Path, Source: m.Source, Device: m.Device, Options: m.Options})
 	}
-	if s.spec.Secrets, err = in.secretsOf(d.Node.Role); err != nil {
+	if s.spec.Secrets, err = in.secretsOf(d); err != nil {
 		return nil, fmt.Errorf("node %s: %w", d.Node.Name, err)
 	}
 	s.Secrets = slices.Sorted(maps.Keys(s.spec.Secrets))

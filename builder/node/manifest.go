@@ -41,6 +41,9 @@ type Secret struct {
 	// Shared secrets are the same on all nodes, so none of them can make it: the
 	// seed brings it. The others each node makes for itself at its first boot.
 	Shared bool `yaml:"shared,omitempty" json:"shared,omitempty"`
+	// If is a template, as in [Service]: a shared secret is brought to the nodes that
+	// use it alone.
+	If string `yaml:"if,omitempty" json:"if,omitempty"`
 }
 
 // Service is one daemon.

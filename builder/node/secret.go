@@ -75,6 +75,16 @@ func NewSecret() string {
 	return b.String()
 }
 
+// WantedOn tells whether a node of the cluster, as it sees itself, uses the secret.
+func (s Secret) WantedOn(d *cluster.Derived) (bool, error) {
+	r := &renderer{data: Data{Derived: *d}}
+	wanted, err := r.truth("if", s.If)
+	if err != nil {
+		return false, fmt.Errorf("secret %s: if: %w", s.Name, err)
+	}
+	return wanted, nil
+}
+
 // secret returns what the image's components declare about a secret. It is
 // shared if one of them says so.
 func (img *Image) secret(name string) (Secret, error) {

@@ -37,6 +37,7 @@ func (k *componentCheck) node() {
 		if slices.ContainsFunc(k.c.Secrets[:i], func(s node.Secret) bool { return s.Name == secret.Name }) {
 			k.d.errorf(at, "", "the secret %q is there twice", secret.Name)
 		}
+		k.text("secrets/"+strconv.Itoa(i)+"/if", secret.If)
 	}
 }
 

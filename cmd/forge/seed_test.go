@@ -92,12 +92,13 @@ func TestSeedUsage(t *testing.T) {
 	}
 }
 
-// The stack cdh5 shares a secret among its masters: made at the first run, the same at the next.
+// Azkaban and its data base share a secret: made at the first run, the same at the next, for the nodes that
+// use it.
 func TestSeedSharedSecret(t *testing.T) {
 	dir := t.TempDir()
 	var first []byte
 	for range 2 {
-		out, err := seedCommandLine(t, dir, "--stack", "cdh5", "--node", "master2")
+		out, err := seedCommandLine(t, dir, "--inventory", "../../builder/testdata/azkaban.yaml", "--node", "master2")
 		if err != nil || !strings.Contains(out, "role master of cluster lab; secrets: azkaban-database\n") {
 			t.Fatalf("%q, %v", out, err)
 		}
@@ -112,7 +113,12 @@ func TestSeedSharedSecret(t *testing.T) {
 			t.Errorf("%s: %v, %v; want %v", path, fi, err, mode)
 		}
 	}
-	if out, err := seedCommandLine(t, dir, "--stack", "cdh5", "--node", "slave1"); err != nil || strings.Contains(out, "secrets") {
-		t.Errorf("%q, %v; want no secret for a slave", out, err)
+	for _, stack := range []string{"bookworm", "cdh5"} {
+		for node, want := range map[string]bool{"master1": false, "master2": true, "master3": true, "slave1": false} {
+			out, err := seedCommandLine(t, dir, "--stack", stack, "--inventory", "../../builder/testdata/azkaban.yaml", "--node", node)
+			if err != nil || strings.Contains(out, "; secrets: azkaban-database\n") != want {
+				t.Errorf("%s, %s: %q, %v; want the secret: %v", stack, node, out, err, want)
+			}
+		}
 	}
 }
