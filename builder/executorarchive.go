@@ -62,6 +62,12 @@ func (b *Builder) pack(ctx context.Context, r *step.Run, to string, op recipe.Op
 			return err
 		}
 	}
+	for _, name := range sortedNames(op.Add) {
+		from := filepath.Join(b.opt.Checkout, filepath.FromSlash(l.dir), filepath.FromSlash(op.Add[name]))
+		if err := copyFile(from, filepath.Join(top, name), 0o644); err != nil {
+			return err
+		}
+	}
 	if len(op.Jars) > 0 {
 		if err := b.copyArtifacts(filepath.Join(top, "lib"), recipe.Operation{Copy: op.Jars, To: "lib/"}, files); err != nil {
 			return err

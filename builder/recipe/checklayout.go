@@ -1,6 +1,7 @@
 package recipe
 
 import (
+	"io/fs"
 	"path"
 	"slices"
 	"strconv"
@@ -18,7 +19,7 @@ var verbs = map[string][]string{
 	"file":    {"to", "mode", "owner", "group"},
 
 	"rearrange": {"to", "jars"},
-	"pack":      {"to", "jars", "from", "top", "exclude"},
+	"pack":      {"to", "jars", "from", "top", "exclude", "add"},
 }
 
 // programs of this repository that a layout may install.
@@ -45,7 +46,7 @@ func (k *componentCheck) operation(at string, op Operation) {
 		return
 	}
 	verb := found[0]
-	for _, key := range []string{"to", "member", "include", "exclude", "strip", "like", "python", "mode", "owner", "group", "from", "top", "jars"} {
+	for _, key := range []string{"to", "member", "include", "exclude", "strip", "like", "python", "mode", "owner", "group", "from", "top", "jars", "add"} {
 		if d.has(at+"/"+key) && !slices.Contains(verbs[verb], key) {
 			d.errorf(at+"/"+key, "", "%q has no meaning beside %q", key, verb)
 		}
@@ -121,6 +122,12 @@ func (k *componentCheck) archive(at, verb string, op Operation) {
 		d.errorf(at+"/pack", "", "%s packs another component itself", op.Pack)
 	}
 	checkTargetPath(d, at+"/from", op.From)
+	for _, name := range sortedKeys(op.Add) {
+		if !fs.ValidPath(name) {
+			d.errorf(at+"/add/"+name, "", "%q is no path in an archive", name)
+		}
+		k.checkSourcePath(d, at+"/add/"+name, k.c.Dir, op.Add[name])
+	}
 	if before, _, _ := strings.Cut(path.Base(op.To), "."); !strings.HasPrefix(op.Top, before) {
 		d.errorf(at+"/top", "", "an executor that unpacks %s looks for a folder %s*, not for %q", path.Base(op.To), before, op.Top)
 	}

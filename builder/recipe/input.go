@@ -119,6 +119,9 @@ func operationFiles(dir string, ops []Operation) []string {
 		if op.File != "" {
 			files = append(files, path.Join(dir, op.File))
 		}
+		for _, name := range op.Add {
+			files = append(files, path.Join(dir, name))
+		}
 	}
 	return files
 }

@@ -115,6 +115,9 @@ type Operation struct {
 	// Exclude are paths below From.
 	From string `yaml:"from,omitempty" json:"from,omitempty"`
 	Top  string `yaml:"top,omitempty" json:"top,omitempty" jsonschema:"pattern=^[a-z0-9][a-z0-9.+-]*$"`
+	// Add are files of the stack's folder that come into the archive, by their
+	// paths below Top.
+	Add map[string]string `yaml:"add,omitempty" json:"add,omitempty"`
 	// Jars are artifacts that come into the archive.
 	Jars []string `yaml:"jars,omitempty" json:"jars,omitempty"`
 

@@ -145,10 +145,8 @@ func testAzkaban(t *testing.T, c *testCluster) {
 	refusesWrongPassword(t, client)
 	text, want := words(2000)
 	b.put("/tmp/azkaban-words.txt", []byte(text))
-	for _, dir := range []string{"/user/azkaban", "/azkaban"} {
-		b.as("hdfs", "hadoop", "fs", "-mkdir", dir)
-		b.as("hdfs", "hadoop", "fs", "-chown", "azkaban", dir)
-	}
+	b.as("hdfs", "hadoop", "fs", "-mkdir", "/azkaban") // beside its home, which is there
+	b.as("hdfs", "hadoop", "fs", "-chown", "azkaban", "/azkaban")
 	run := client.runFlow("counting", "count", map[string]string{
 		"put":   "type=command\ncommand=hadoop fs -put /tmp/azkaban-words.txt /azkaban/in.txt\n",
 		"count": "type=command\ndependencies=put\ncommand=hadoop jar /usr/lib/hadoop/hadoop-examples-1.2.1.jar wordcount /azkaban/in.txt /azkaban/out\n",
