@@ -133,3 +133,37 @@ func TestOperatorFileMakesAnotherStep(t *testing.T) {
 		}
 	}
 }
+
+// TestStandInFilesAreNamed: what lists and SBOM say of a package with stand-ins in it, and of the same package
+// with the real file.
+func TestStandInFilesAreNamed(t *testing.T) {
+	for _, c := range []struct {
+		files   map[string]string
+		standIn bool
+		part    string
+		wanted  string
+	}{
+		{nil, true, "stand-in of egg 0.19.0~standin pkg:generic/forge-standin-mesos-egg-egg@0.19.0~standin", "mesos-[0-9]*-py*.egg"},
+		{map[string]string{"mesos-0.19.0-py2.7-linux-x86_64.egg": "x"}, false, "egg 0.19.0 pkg:generic/mesos-egg-egg@0.19.0", ""},
+	} {
+		b, err := operatorCase{files: c.files}.find(t)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := b.stack.Roles["slave"]
+		p := b.billPackages(r)["forge-mesos-egg"]
+		part := p.Parts["egg"]
+		if got := part.Name + " " + part.Version + " " + part.Purl; p.StandIn != c.standIn || got != c.part {
+			t.Errorf("stand-in %v, part %s; want %v, %s", p.StandIn, got, c.standIn, c.part)
+		}
+		wanted := ""
+		for _, w := range b.wanted(r) {
+			if w.Package == "forge-mesos-egg" {
+				wanted = w.File
+			}
+		}
+		if wanted != c.wanted {
+			t.Errorf("wanted %q, want %q", wanted, c.wanted)
+		}
+	}
+}

@@ -71,6 +71,8 @@ func origin(c *recipe.Component) string {
 			switch {
 			case src.Maven != "":
 				kinds["Maven"]++
+			case src.PyPI != "":
+				out = append(out, "PyPI's "+src.PyPI)
 			case src.HTTP != "":
 				out = append(out, src.HTTP)
 			case src.File != "":
