@@ -14,7 +14,11 @@ import (
 // TestAzkabanPages builds the package of Azkaban with what an operator's archive has for the pages, without
 // one, and with files that are not it.
 func TestAzkabanPages(t *testing.T) {
-	f := builtGolden(t)
+	testAzkabanPages(t, builtGolden(t))
+}
+
+func testAzkabanPages(t *testing.T, f *forge) {
+	t.Helper()
 	f.out = filepath.Join(f.dir, "pages")
 	pages := []tar.Header{{Name: "azkaban-web-2.5.0/web/css/azkaban.css", Mode: 0o644}, {Name: "azkaban-web-2.5.0/lib/azkaban-2.5.0.jar", Mode: 0o644}}
 	for _, c := range []struct {
@@ -26,7 +30,7 @@ func TestAzkabanPages(t *testing.T) {
 		{"none", nil, "2.5.0-1", ""},
 		{"the web server's", map[string][]tar.Header{"azkaban-web-server-2.5.0.tar.gz": pages}, "2.5.0-1+web", ""},
 		{"without pages", map[string][]tar.Header{"azkaban-web-server-2.5.0.tar.gz": pages[1:]}, "", "azkaban-web-server-2.5.0.tar.gz: nothing in it matches */web/**"},
-		{"two", map[string][]tar.Header{"azkaban-web-server-2.5.0.tar.gz": pages, "azkaban-solo-server-2.5.0.tar.gz": pages}, "", "azkaban-solo-server-2.5.0.tar.gz, azkaban-web-server-2.5.0.tar.gz; leave one there"},
+		{"two", map[string][]tar.Header{"azkaban-web-server-2.5.0.tar.gz": pages, "azkaban-solo-server-2.5.0.tar.gz": pages}, "", "azkaban-solo-server-2.5.0.tar.gz, azkaban-web-server-2.5.0.tar.gz; leave the one that is meant"},
 		{"another version", map[string][]tar.Header{"azkaban-web-server-2.7.0.tar.gz": pages}, "", "azkaban-web-server-2.7.0.tar.gz is refused: pages of another version"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -59,7 +59,7 @@ func TestRenderAsJSON(t *testing.T) {
 
 func TestRenderDiff(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "nodes")
-	if out, err := render(t, "--all", "--to", dir); err != nil || !strings.Contains(out, "slave3: 16 files of node slave3\n") {
+	if out, err := render(t, "--all", "--to", dir); err != nil || !strings.Contains(out, "slave3: 18 files of node slave3\n") {
 		t.Fatal(err, out)
 	}
 	if out, err := render(t, "--all", "--diff", dir); err != nil || out != "" {
