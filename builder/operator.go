@@ -135,6 +135,8 @@ func (b *Builder) readOperatorDeb(vendor *file.Folder, path string, c *recipe.Co
 		return nil, wrong("is for the architecture %s", o.Arch)
 	case strings.Contains(o.Version, "~standin"):
 		return nil, wrong("is itself a stand-in, version %s", o.Version)
+	case renamed(o.Filename, o.Version):
+		return nil, wrong("holds the version %s, which its name does not say", o.Version)
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return nil, err
@@ -143,6 +145,18 @@ func (b *Builder) readOperatorDeb(vendor *file.Folder, path string, c *recipe.Co
 		return nil, fmt.Errorf("%s: %w", where, err)
 	}
 	return o, b.checkOperatorDeb(o, where, c)
+}
+
+// renamed tells whether the name of a package's file, NAME_VERSION_ARCH.deb, says another version than the
+// package: the recipe's patterns choose by the name. An epoch may be left out, as dpkg-deb does.
+func renamed(file, version string) bool {
+	parts := strings.Split(strings.TrimSuffix(file, ".deb"), "_")
+	if len(parts) != 3 {
+		return false // says nothing
+	}
+	said, err := url.PathUnescape(parts[1])
+	_, withoutEpoch, hasEpoch := strings.Cut(version, ":")
+	return err != nil || said != version && (!hasEpoch || said != withoutEpoch)
 }
 
 // checkOperatorDeb compares the digest with the lock's, or else with those that the recipe knows.

@@ -69,6 +69,8 @@ func TestOperatorDeb(t *testing.T) {
 			want: []string{"VENDOR/" + name + " holds the package marathon: it should be the Debian package mesos for amd64"}},
 		{name: "another architecture", files: map[string][]byte{name: emptyDeb(t, "mesos", "1.11.0-2.0.1", "arm64")},
 			want: []string{"VENDOR/" + name + " is for the architecture arm64: it should be the Debian package mesos for amd64"}},
+		{name: "renamed", files: map[string][]byte{"mesos_1.11.0-9_amd64.deb": right},
+			want: []string{"VENDOR/mesos_1.11.0-9_amd64.deb holds the version 1.11.0-2.0.1, which its name does not say"}},
 		{name: "forge's stand-in", files: map[string][]byte{"mesos_1.11.0-1~standin1_amd64.deb": emptyDeb(t, "mesos", "1.11.0-1~standin1", "amd64")},
 			want: []string{"is itself a stand-in, version 1.11.0-1~standin1"}},
 		{name: "as locked", files: map[string][]byte{name: right}, pins: locked(store.DigestOf(right), true, false)},

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/mesos-forge/forge/cmd/forge-standin/internal/release"
 )
 
 func TestParseZKURL(t *testing.T) {
@@ -84,7 +86,7 @@ func TestFlagSources(t *testing.T) {
 	if err := os.WriteFile(file, []byte("2\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	f := newFlags("mesos-master", flagsOf(Master, Version{1, 11, 0}))
+	f := newFlags("mesos-master", flagsOf(Master, Version{release.Version{Major: 1, Minor: 11}}))
 	env := []string{"MESOS_PORT=6000", "MESOS_CLUSTER=env", "MESOS_NATIVE_JAVA_LIBRARY=/x", "MESOS_no-root_submissions=", "HOME=/"}
 	args := []string{"word", "--cluster=line", "--quorum=file://" + file, "--slave_ping_timeout=3secs", "--Hostname=h", "--no-filter_gpu_resources", "--", "--nonsense"}
 	if err := f.load(env, args); err != nil {
@@ -183,7 +185,7 @@ func FuzzFlags(f *testing.F) {
 	f.Add("--", "--=", "MESOS_=")
 	f.Add("--no-", "--no-no-strict=", "MESOS_NO-STRICT=true")
 	f.Fuzz(func(t *testing.T, a, b, env string) {
-		fl := newFlags("mesos-slave", flagsOf(Slave, Version{1, 11, 0}))
+		fl := newFlags("mesos-slave", flagsOf(Slave, Version{release.Version{Major: 1, Minor: 11, Patch: 0}}))
 		if fl.load([]string{env}, []string{"--hostname_lookup", a, b}) != nil {
 			return
 		}

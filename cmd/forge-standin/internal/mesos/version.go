@@ -2,40 +2,24 @@ package mesos
 
 import (
 	"fmt"
-	"strconv"
-	"strings"
+
+	"github.com/mesos-forge/forge/cmd/forge-standin/internal/release"
 )
 
 // DefaultVersion is imitated when nothing else is said.
 const DefaultVersion = "1.11.0"
 
 // Version is the Mesos version to imitate.
-type Version struct {
-	Major, Minor, Patch int
-}
+type Version struct{ release.Version }
 
-// ParseVersion reads MAJOR.MINOR.PATCH.
+// ParseVersion reads MAJOR.MINOR.PATCH, of 0.19 or 1.x.
 func ParseVersion(s string) (Version, error) {
-	parts := strings.Split(s, ".")
-	var n [3]int
-	if len(parts) != len(n) {
-		return Version{}, fmt.Errorf("version %q: want MAJOR.MINOR.PATCH", s)
+	v, err := release.Parse(s)
+	if err == nil && v.Major == 0 && v.Minor != 19 {
+		err = fmt.Errorf("version %q: only 0.19 and 1.x can be imitated", s)
 	}
-	for i, p := range parts {
-		v, err := strconv.ParseUint(p, 10, 16)
-		if err != nil {
-			return Version{}, fmt.Errorf("version %q: %q is not a number", s, p)
-		}
-		n[i] = int(v)
-	}
-	v := Version{n[0], n[1], n[2]}
-	if v.Major == 0 && v.Minor != 19 {
-		return Version{}, fmt.Errorf("version %q: only 0.19 and 1.x can be imitated", s)
-	}
-	return v, nil
+	return Version{v}, err
 }
-
-func (v Version) String() string { return fmt.Sprintf("%d.%d.%d", v.Major, v.Minor, v.Patch) }
 
 // old says whether the rules of 0.19 hold.
 func (v Version) old() bool { return v.Major == 0 }
