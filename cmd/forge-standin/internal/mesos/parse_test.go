@@ -106,7 +106,7 @@ func TestFlagSources(t *testing.T) {
 // TestFlagTables checks that no flag is named twice and that each default is a value of its kind.
 func TestFlagTables(t *testing.T) {
 	for _, p := range []Program{Master, Slave} {
-		for _, v := range []Version{{0, 19, 0}, {1, 11, 0}} {
+		for _, v := range []Version{{release.Version{Major: 0, Minor: 19, Patch: 0}}, {release.Version{Major: 1, Minor: 11, Patch: 0}}} {
 			seen := map[string]bool{}
 			for _, s := range flagsOf(p, v) {
 				for _, name := range []string{s.name, s.alias} {
@@ -127,7 +127,7 @@ func TestFlagTables(t *testing.T) {
 }
 
 func TestMasterInfoRoundTrip(t *testing.T) {
-	for _, v := range []Version{{0, 19, 0}, {1, 11, 0}} {
+	for _, v := range []Version{{release.Version{Major: 0, Minor: 19, Patch: 0}}, {release.Version{Major: 1, Minor: 11, Patch: 0}}} {
 		m := newMasterInfo("id", "master1", "10.162.2.91", 5050, v)
 		data, err := m.encode(v)
 		if err != nil {
