@@ -9,8 +9,13 @@ import (
 	"time"
 )
 
-// retryPause is between two attempts to begin what waits for peers.
-const retryPause = 2 * time.Second
+const (
+	// retryPause is between two attempts to begin what waits for peers.
+	retryPause = 2 * time.Second
+	// laterWait is how long a run waits for silent peers. They may be booted hours later, and somebody
+	// waits for this machine's boot; what is left is [Node.Apply]'s the next time.
+	laterWait = time.Minute
+)
 
 // WaitingError says that everything was done but the first start of services
 // whose one-time steps wait for peers. The next [Node.Apply] goes on with them.
@@ -55,11 +60,13 @@ func (st *starter) postpone(svc RenderedService, err error) bool {
 	return true
 }
 
-// bringUpLater tries what was postponed until all of it is up or the time of the
-// run is over. It returns what is wrong then, a *WaitingError for silent peers.
+// bringUpLater tries what was postponed until all of it is up, nothing but silence
+// keeps it down for a while, or the time of the run is over. It returns what is
+// wrong then, a *WaitingError for silent peers.
 func (st *starter) bringUpLater(ctx context.Context) error {
 	var problems []error
-	for len(st.later) > 0 && st.Now().Before(st.until) {
+	quiet := st.Now().Add(laterWait)
+	for len(st.later) > 0 && st.Now().Before(st.until) && (st.Now().Before(quiet) || st.failing()) {
 		if err := st.Sleep(ctx, retryPause); err != nil {
 			return errors.Join(append(problems, fmt.Errorf("ended before its work was done: %w", err))...)
 		}
@@ -84,6 +91,11 @@ func (st *starter) bringUpLater(ctx context.Context) error {
 		}
 	}
 	return errors.Join(append(problems, st.stillWaiting()...)...)
+}
+
+// failing tells whether a step that was postponed has peers that answer, and fails.
+func (st *starter) failing() bool {
+	return slices.ContainsFunc(st.later, func(w waitingService) bool { return !errors.As(w.err, new(*peersError)) })
 }
 
 func (st *starter) stillWaiting() []error {

@@ -81,7 +81,7 @@ func TestBootGolden(t *testing.T) {
 	}
 	master, slave := results[0], results[1]
 	expectNode(t, master.Status, "master1", "master", "cloud-init's meta-data", map[string][]int{
-		"zookeeper": {2181}, "hadoop-hdfs-namenode": {9000, 50070}, "mesos-master": {5050}, "hadoop-0.20-mapreduce-jobtracker": {9001, 50030}})
+		"zookeeper": {2181}, "hadoop-hdfs-namenode": {9000, 50070}, "mesos-master": {5050}, "marathon": {8080}, "hadoop-0.20-mapreduce-jobtracker": {9001, 50030}})
 	expectNode(t, slave.Status, "slave1", "slave", "the kernel command line", map[string][]int{
 		"hadoop-hdfs-datanode": {50010, 50020, 50075}, "hadoop-0.20-mapreduce-tasktracker": {50060}, "mesos-slave": {5051}})
 	expectClones(t, master, slave)

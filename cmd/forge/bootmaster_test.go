@@ -181,14 +181,14 @@ var sameAfterApply = inside{"a second run changes nothing", `look() { find /etc 
 	` systemctl show -P MainPID zookeeper hadoop-hdfs-namenode hadoop-hdfs-datanode mesos-master mesos-slave hadoop-0.20-mapreduce-jobtracker hadoop-0.20-mapreduce-tasktracker; };` +
 	` look >/run/before; forge-node apply >/dev/null; look >/run/after; diff /run/before /run/after && test $(wc -l </run/after) -gt 500 && echo same`, "same"}
 
-const enablement = "systemctl list-unit-files --no-legend 'hadoop-*' 'mesos-*' 'zookeeper*' 'forge-node*' | awk '{print $1, $2}' | sort"
+const enablement = "systemctl list-unit-files --no-legend 'hadoop-*' 'marathon*' 'mesos-*' 'zookeeper*' 'forge-node*' | awk '{print $1, $2}' | sort"
 
 // masterOfThreeInside is what a machine of the role image master says that is the first of three.
 var masterOfThreeInside = []inside{
-	{"only forge-node starts the role", enablement, "forge-node-channel.service static\nforge-node.service enabled\n" +
+	{"only forge-node starts the role", enablement, "forge-node-channel.service static\nforge-node-resume.service static\nforge-node.service enabled\n" +
 		"hadoop-0.20-mapreduce-jobtracker.service disabled\nhadoop-0.20-mapreduce-tasktracker.service disabled\n" +
 		"hadoop-hdfs-datanode.service disabled\nhadoop-hdfs-namenode.service enabled-runtime\nhadoop-hdfs-secondarynamenode.service disabled\n" +
-		"mesos-master.service enabled-runtime\nmesos-slave.service disabled\nzookeeper.service enabled-runtime"},
+		"marathon.service enabled-runtime\nmesos-master.service enabled-runtime\nmesos-slave.service disabled\nzookeeper.service enabled-runtime"},
 	{"ZooKeeper's number", "cat /var/lib/zookeeper/myid; readlink /etc/zookeeper/conf/myid; stat -c %U:%G:%a /var/lib/zookeeper", "1\n/var/lib/zookeeper/myid\nzookeeper:zookeeper:750"},
 	{"ZooKeeper's servers", "grep ^server /etc/zookeeper/conf/zoo.cfg", "server.1=10.162.2.91:2888:3888\nserver.2=10.162.2.92:2888:3888\nserver.3=10.162.2.93:2888:3888"},
 	{"name directory", "stat -c '%U:%G' /var/lib/hadoop-hdfs/dfs/nn", "hdfs:hdfs"},
@@ -205,10 +205,10 @@ var masterInside = []inside{
 
 // slaveInside is what a slave of the golden image says.
 var slaveInside = []inside{
-	{"only forge-node starts the role", enablement, "forge-node-channel.service static\nforge-node.service enabled\n" +
+	{"only forge-node starts the role", enablement, "forge-node-channel.service static\nforge-node-resume.service static\nforge-node.service enabled\n" +
 		"hadoop-0.20-mapreduce-jobtracker.service disabled\nhadoop-0.20-mapreduce-tasktracker.service enabled-runtime\n" +
 		"hadoop-hdfs-datanode.service enabled-runtime\nhadoop-hdfs-namenode.service disabled\nhadoop-hdfs-secondarynamenode.service disabled\n" +
-		"mesos-master.service disabled\nmesos-slave.service enabled-runtime\nzookeeper.service disabled"},
+		"marathon.service disabled\nmesos-master.service disabled\nmesos-slave.service enabled-runtime\nzookeeper.service disabled"},
 	{"no number in the ensemble", "ls /var/lib/zookeeper/myid 2>&1 | grep -c 'No such file'", "1"},
 	{"file limits of the DataNode", "grep -E 'open files|processes' /proc/$(systemctl show -P MainPID hadoop-hdfs-datanode)/limits | awk '{print $(NF-2), $(NF-1)}'", "32768 32768\n32768 32768"},
 	{"heap from the inventory", "tr '\\0' '\\n' </proc/$(systemctl show -P MainPID hadoop-hdfs-datanode)/cmdline | grep Xmx", "-Xmx200m"},
