@@ -46,6 +46,9 @@ func (b *Builder) fetchArtifacts(name string, c *recipe.Component) *step.Step {
 			StandIns  []string
 		}{c.Artifacts, own.standIns}
 	}
+	for _, name := range sortedNames(own.built) {
+		s.Needs = append(s.Needs, own.built[name].jar.Out("jar"), own.built[name].jar.Out("info"))
+	}
 	var java *step.Step
 	if _, err := exec.LookPath("mvn"); err != nil && usesMaven(c) {
 		java = b.toolsTree("tools-java", b.stack.Tools.Java, "etc/hosts", "etc/resolv.conf")
@@ -80,6 +83,13 @@ func (b *Builder) fetchArtifacts(name string, c *recipe.Component) *step.Step {
 			}
 			if c.Upstream != nil && c.Upstream.Artifact == artifact || slices.Contains(own.absent, artifact) {
 				continue // a package of its own, or optional
+			}
+			if made, ok := own.built[artifact]; ok {
+				line, pinned := b.pins.artifact(c.Name+"/"+artifact, a)
+				if files[artifact], err = made.take(r, c.Name+"/"+artifact, line, pinned && !b.pins.write); err != nil {
+					return err
+				}
+				continue
 			}
 			w, err := want(c.Name+"/"+artifact, a, first, places{mvn, index, web})
 			if err != nil {

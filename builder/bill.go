@@ -173,6 +173,12 @@ func (b *Builder) billPackages(r *recipe.Role) map[string]billPackage {
 		if own := c.PackageName(); own != "" {
 			p := billPackage{Component: name, Origin: publish.FromForge, Licence: c.Licence, Parts: map[string]publish.Part{}, StandIn: b.fileStandsIn(c)}
 			p.layout(c, b.atHand(c))
+			for artifact, part := range p.Parts {
+				if a := c.Artifacts[artifact]; b.pins.isBuilt(artifact, a) {
+					part.Version, part.Purl = b.opt.Builds[artifact].Commit, b.pins.buildPurl(artifact)
+					p.Parts[artifact] = part
+				}
+			}
 			for _, artifact := range b.files[name].standIns {
 				p.Parts[artifact] = standInPart(c, artifact)
 			}

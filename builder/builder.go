@@ -43,7 +43,9 @@ type Options struct {
 	Mirror apt.Mirror
 	// Archives are where other archives are, by name: that of a distribution other than Debian by its id
 	// ("ubuntu"), a stack's further ones by theirs ("cdh").
-	Archives    map[string]apt.Mirror
+	Archives map[string]apt.Mirror
+	// Builds are what artifacts are built of, by their names.
+	Builds      map[string]Build
 	MaxIndexAge time.Duration // how long apt's indexes are used again; 0: 24 hours
 
 	Only     Only          // which results are made; "": all
@@ -79,6 +81,9 @@ func New(opt Options) (*Builder, error) {
 		return nil, err
 	}
 	if err := archivesNamed(stack, opt); err != nil {
+		return nil, err
+	}
+	if err := checkBuilds(stack, opt.Builds); err != nil {
 		return nil, err
 	}
 	if len(opt.Roles) == 0 {

@@ -22,9 +22,11 @@ func (b *Builder) roleLock(r *recipe.Role, debs []*step.Step, indexes, solves ma
 		Date      time.Time
 		Artifacts []lock.Artifact // what is known of them without their bytes
 		Suites    []lock.Suite
+		Builds    map[string][]lock.BuildFile `json:",omitempty"` // of artifacts that the lock has and that are not built again
 	}{Stack: b.stack.Name, Date: b.opt.Epoch}
 	var needs []step.Ref
 	sources := map[string]*step.Step{} // by component
+	builds := map[string]*step.Step{}  // by artifact
 	for _, name := range r.Components {
 		c := b.stack.Components[name]
 		if s := b.artifacts(c); s != nil {
@@ -32,13 +34,24 @@ func (b *Builder) roleLock(r *recipe.Role, debs []*step.Step, indexes, solves ma
 			needs = append(needs, s.Out("files"))
 		}
 		for _, artifact := range sortedNames(c.Artifacts) {
-			a := describe(c.Artifacts[artifact])
+			a := b.pins.describe(name+"/"+artifact, c.Artifacts[artifact])
+			if made, ok := b.files[name].built[artifact]; ok {
+				builds[artifact] = made.record
+			} else if a.Kind == buildKind && b.lockedBuild(artifact) != nil {
+				if set.Builds == nil {
+					set.Builds = map[string][]lock.BuildFile{}
+				}
+				set.Builds[artifact] = b.lockedBuild(artifact)
+			}
 			a.Name, a.Home = name+"/"+artifact, c.Homepage
 			if o := b.operator[name]; o != nil && artifact == c.Upstream.Artifact {
 				a.Version, a.File, a.Size, a.SHA256 = o.Version, o.Filename, o.Size, o.Digest.Hex()
 			}
 			set.Artifacts = append(set.Artifacts, a)
 		}
+	}
+	for _, name := range sortedNames(builds) {
+		needs = append(needs, builds[name].Out("files"))
 	}
 	for _, s := range debs {
 		needs = append(needs, s.Out("deb"), s.Out("info"))
@@ -61,7 +74,7 @@ func (b *Builder) roleLock(r *recipe.Role, debs []*step.Step, indexes, solves ma
 	}
 	return &step.Step{Name: name, Kind: "lock", Version: 1, Settings: set, Needs: needs,
 		Run: func(_ context.Context, run *step.Run) error {
-			l := &lock.Lock{Format: lock.Format, Date: set.Date, Stack: set.Stack, Suites: set.Suites, Debs: map[string][]lock.Deb{}}
+			l := &lock.Lock{Format: lock.Format, Date: set.Date, Stack: set.Stack, Suites: set.Suites, Builds: maps.Clone(set.Builds), Debs: map[string][]lock.Deb{}}
 			for _, name := range sortedNames(indexes) {
 				var suites []lock.Suite
 				if err := run.JSON(indexes[name].Out("suites"), &suites); err != nil {
@@ -81,6 +94,11 @@ func (b *Builder) roleLock(r *recipe.Role, debs []*step.Step, indexes, solves ma
 			}
 			for name, s := range sources {
 				if err := lockArtifacts(run, l, name, s, set.Artifacts); err != nil {
+					return err
+				}
+			}
+			for name, s := range builds {
+				if err := lockBuild(run, l, name, s); err != nil {
 					return err
 				}
 			}
@@ -167,7 +185,7 @@ func Lock(ctx context.Context, opt Options) (path string, changes []string, err 
 	if err != nil {
 		return "", nil, err
 	}
-	all := &lock.Lock{Format: lock.Format, Stack: b.stack.Name, Debs: map[string][]lock.Deb{}}
+	all := &lock.Lock{Format: lock.Format, Stack: b.stack.Name, Debs: map[string][]lock.Deb{}, Builds: map[string][]lock.BuildFile{}}
 	for _, r := range roles {
 		l, err := b.readLock(done[r.lock.Name])
 		if err != nil {
@@ -219,6 +237,7 @@ func mergeLock(all, l *lock.Lock) {
 	all.Artifacts = addNew(all.Artifacts, l.Artifacts, func(a lock.Artifact) string { return a.Name })
 	all.Packages = addNew(all.Packages, l.Packages, func(p lock.Package) string { return p.Name })
 	maps.Copy(all.Debs, l.Debs)
+	maps.Copy(all.Builds, l.Builds)
 }
 
 func addNew[T any](all, more []T, key func(T) string) []T {

@@ -23,6 +23,7 @@ type operatorFiles struct {
 	standIns []string                // artifacts that stand-ins take the place of, sorted
 	optional []string                // optional artifacts that are at hand, sorted
 	absent   []string                // optional artifacts that are not
+	built    map[string]built        // artifacts that are built, by name
 }
 
 // findOperatorFiles looks for the artifacts of a role's components in the operator's folder, so that a
@@ -52,7 +53,7 @@ func (b *Builder) findOperatorFile(vendor *file.Folder, c *recipe.Component, art
 	elsewhere := false // another source than the operator's folder
 	for _, s := range a.Sources {
 		if s.File == "" {
-			elsewhere = true
+			elsewhere = elsewhere || s.MavenBuild == nil
 			continue
 		}
 		paths, err := vendor.Match(s.File)
@@ -64,11 +65,20 @@ func (b *Builder) findOperatorFile(vendor *file.Folder, c *recipe.Component, art
 	if err := refuse(vendor, a, globs, b.opt.Vendor); err != nil {
 		return err
 	}
-	if c.Upstream != nil && c.Upstream.Artifact == artifact || len(globs) == 0 {
+	if c.Upstream != nil && c.Upstream.Artifact == artifact || len(globs) == 0 && buildOf(a) == nil {
 		return nil // see findOperatorDebs
 	}
+	if b.pins.isBuilt(artifact, a) {
+		if a.Optional {
+			files.optional = append(files.optional, artifact)
+		}
+		return b.findBuild(c, artifact, found, files)
+	}
 	_, pinned := b.pins.artifact(c.Name+"/"+artifact, a)
-	want := strings.Join(globs, " or ")
+	want, build := strings.Join(globs, " or "), ""
+	if buildOf(a) != nil {
+		build = fmt.Sprintf(", or name in the setting builds.%s the repository and commit to build it from", artifact)
+	}
 	pinned = pinned && !b.pins.write
 	if a.Optional && !pinned && len(found) == 0 {
 		files.absent = append(files.absent, artifact)
@@ -87,9 +97,9 @@ func (b *Builder) findOperatorFile(vendor *file.Folder, c *recipe.Component, art
 		return files.add(vendor, found, source.Artifact{Name: c.Name + "/" + artifact, Known: known(a)}, b.opt.Vendor)
 	case elsewhere || a.Standin == nil && b.pins.only: // which pins.check has told of
 	case a.Standin == nil:
-		return fmt.Errorf("no file matches %s in %s, and nothing stands in for it: put it there", want, b.opt.Vendor)
+		return fmt.Errorf("no file matches %s in %s, and nothing stands in for it: put it there%s", want, b.opt.Vendor, build)
 	case b.opt.Profile == ProfileProduction:
-		return fmt.Errorf("no file matches %s in %s, and stand-ins are for the profile %s only: put it there, or build with --profile %s", want, b.opt.Vendor, ProfileLab, ProfileLab)
+		return fmt.Errorf("no file matches %s in %s, and stand-ins are for the profile %s only: put it there%s, or build with --profile %s", want, b.opt.Vendor, ProfileLab, build, ProfileLab)
 	default:
 		files.standIns = append(files.standIns, artifact)
 	}

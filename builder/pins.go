@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -29,11 +30,13 @@ type pins struct {
 	lock  *lock.Lock
 	only  bool // nothing but what stands in the lock is used
 	write bool // a new lock is made: what has no line yet is taken as it comes
+
+	builds map[string]Build // by artifact
 }
 
 // readPins reads the lock that a build goes by: the one that opt names, or the stack's own.
 func readPins(opt Options) (pins, error) {
-	p := pins{file: opt.Lock, only: opt.Locked || opt.Lock != "", write: opt.locking}
+	p := pins{file: opt.Lock, only: opt.Locked || opt.Lock != "", write: opt.locking, builds: opt.Builds}
 	if p.file == "" {
 		p.file = filepath.Join(opt.Checkout, "recipes", opt.Stack, lockFile)
 	}
@@ -67,16 +70,38 @@ func (p pins) artifact(name string, a recipe.Artifact) (lock.Artifact, bool) {
 		return lock.Artifact{}, false
 	}
 	line, ok := p.lock.Artifact(name)
-	return line, ok && origin(a) == line.Kind+" "+line.Purl
+	return line, ok && p.origin(name, a) == line.Kind+" "+line.Purl
 }
 
 // origin is kind and package URL of what the first of an artifact's sources has.
-func origin(a recipe.Artifact) string {
-	line := describe(a)
+func (p pins) origin(name string, a recipe.Artifact) string {
+	line := p.describe(name, a)
 	return line.Kind + " " + line.Purl
 }
 
-// describe is what a lock says about an artifact besides its bytes.
+// buildKind is the kind, in a lock, of artifacts that were built.
+const buildKind = "maven-build"
+
+// buildPurl names what an artifact is built of: a commit's id is the same wherever the repository lies.
+func (p pins) buildPurl(artifact string) string {
+	return "pkg:generic/" + artifact + "@" + p.builds[artifact].Commit
+}
+
+// isBuilt tells whether an artifact is built where no file of it is at hand.
+func (p pins) isBuilt(artifact string, a recipe.Artifact) bool {
+	_, named := p.builds[artifact]
+	return named && buildOf(a) != nil
+}
+
+// describe is what a lock says about the artifact COMPONENT/NAME besides its bytes.
+func (p pins) describe(name string, a recipe.Artifact) lock.Artifact {
+	if artifact := path.Base(name); p.isBuilt(artifact, a) {
+		return lock.Artifact{Kind: buildKind, Purl: p.buildPurl(artifact)}
+	}
+	return describe(a)
+}
+
+// describe says what the recipe alone tells.
 func describe(a recipe.Artifact) lock.Artifact {
 	for _, s := range a.Sources {
 		switch {
@@ -106,7 +131,8 @@ func (p pins) check(c *recipe.Component) error {
 		a := c.Artifacts[name]
 		_, pinned := p.artifact(c.Name+"/"+name, a)
 		own := c.Upstream != nil && c.Upstream.Artifact == name // checked when it is used, as what has a stand-in or is optional
-		if pinned || own || a.Standin != nil || a.Optional || !p.only && (len(a.SHA256) > 0 || describe(a).Kind == "file") {
+		free := own || a.Standin != nil || a.Optional || !p.only && (len(a.SHA256) > 0 || describe(a).Kind == "file")
+		if pinned || free && !p.isBuilt(name, a) {
 			continue
 		}
 		was := ""
@@ -114,7 +140,7 @@ func (p pins) check(c *recipe.Component) error {
 			was = fmt.Sprintf(" (its line is for %s)", strings.TrimSpace(line.Kind+" "+line.Purl))
 		}
 		errs = append(errs, fmt.Errorf("%s: artifact %s/%s (%s) is not pinned by %s%s: forge lock --stack %s pins it",
-			c.Path, c.Name, name, strings.TrimSpace(origin(a)), p.file, was, p.lock.Stack))
+			c.Path, c.Name, name, strings.TrimSpace(p.origin(c.Name+"/"+name, a)), p.file, was, p.lock.Stack))
 	}
 	return errors.Join(errs...)
 }

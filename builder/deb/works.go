@@ -62,6 +62,8 @@ func fileName(a recipe.Artifact) (string, error) {
 			return req.File(), err
 		case s.HTTP != "":
 			return path.Base(s.HTTP), nil
+		case name == "" && s.MavenBuild != nil:
+			name = path.Base(s.MavenBuild.Jar)
 		case name == "":
 			name = s.File
 		}

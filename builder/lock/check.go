@@ -41,6 +41,14 @@ func (l *Lock) check() *problem {
 	if p := table("artifacts", l.Artifacts, func(a Artifact) (string, string) { return a.Name, a.wrong() }); p != nil {
 		return p
 	}
+	for _, name := range slices.Sorted(maps.Keys(l.Builds)) {
+		if !slices.ContainsFunc(l.Artifacts, func(a Artifact) bool { return path.Base(a.Name) == name }) {
+			return &problem{"builds", fmt.Sprintf("%q is not the name of an artifact in the lock", name)}
+		}
+		if p := table("builds.'"+name+"'", l.Builds[name], func(f BuildFile) (string, string) { return f.Path, f.wrong() }); p != nil {
+			return p
+		}
+	}
 	for _, solve := range slices.Sorted(maps.Keys(l.Debs)) {
 		if !solveRE.MatchString(solve) {
 			return &problem{"debs", fmt.Sprintf("%q is not the name of a solve", solve)}
@@ -89,6 +97,13 @@ func (a Artifact) wrong() string {
 		unless(a.File == "" || textRE.MatchString(a.File) && path.Base(a.File) == a.File && a.File != "." && a.File != "..", "%s: file %q is not a base name", a.Name, a.File),
 		unless(a.Size >= 0, "%s: size %d", a.Name, a.Size),
 		badDigest(a.Name, a.SHA256))
+}
+
+func (f BuildFile) wrong() string {
+	return firstOf(
+		unless(poolRE.MatchString(f.Path) && path.Clean(f.Path) == f.Path && !strings.HasPrefix(f.Path, "../"), "%q is not a path below a repository", f.Path),
+		unless(f.Size >= 0, "%s: size %d", f.Path, f.Size),
+		badDigest(f.Path, f.SHA256))
 }
 
 func (d Deb) wrong() string {

@@ -2,6 +2,8 @@ package lock
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
@@ -21,6 +23,9 @@ type Lock struct {
 	Suites []Suite `yaml:"suites,omitempty"`
 	// Artifacts are files that are no Debian packages, sorted by name.
 	Artifacts []Artifact `yaml:"artifacts,omitempty"`
+	// Builds are the files that the builds of artifacts took from Maven repositories, sorted by path, by the
+	// artifact's NAME: several components may have the same one.
+	Builds map[string][]BuildFile `yaml:"builds,omitempty"`
 	// Debs are Debian packages by solve: "base", "role/slave", "boot", "tools". Within one solve
 	// they stand in the order in which they are unpacked, which is part of the result.
 	Debs map[string][]Deb `yaml:"debs,omitempty"`
@@ -41,13 +46,20 @@ type Suite struct {
 // Artifact is one file.
 type Artifact struct {
 	Name    string `yaml:"name"` // COMPONENT/NAME
-	Kind    string `yaml:"kind"` // "maven", "pypi", "http", "file"
+	Kind    string `yaml:"kind"` // "maven", "pypi", "http", "file", "maven-build"
 	Version string `yaml:"version,omitempty"`
 	File    string `yaml:"file,omitempty"` // base name
 	Size    int64  `yaml:"size"`           // bytes
 	SHA256  string `yaml:"sha256"`
 	Purl    string `yaml:"purl,omitempty"`
 	Home    string `yaml:"home,omitempty"` // the upstream's home page
+}
+
+// BuildFile is one file that a build takes from a Maven repository.
+type BuildFile struct {
+	Path   string `yaml:"path"` // below the repository
+	Size   int64  `yaml:"size"` // bytes
+	SHA256 string `yaml:"sha256"`
 }
 
 // Deb is one Debian package.
@@ -88,6 +100,9 @@ func (l *Lock) Artifact(name string) (Artifact, bool) {
 // Sort puts what has no order of its own into the order in which it is written.
 func (l *Lock) Sort() {
 	slices.SortFunc(l.Artifacts, func(a, b Artifact) int { return cmp.Compare(a.Name, b.Name) })
+	for _, files := range l.Builds {
+		slices.SortFunc(files, func(a, b BuildFile) int { return cmp.Compare(a.Path, b.Path) })
+	}
 	slices.SortFunc(l.Packages, func(a, b Package) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Version, b.Version), cmp.Compare(a.Arch, b.Arch))
 	})
@@ -126,6 +141,7 @@ func Diff(old, new *Lock) []string {
 	}
 	d.tables(suiteTable(old), suiteTable(new))
 	d.tables(artifactTable(old), artifactTable(new))
+	d.tables(buildTable(old), buildTable(new))
 	for _, solve := range union(old.Debs, new.Debs) {
 		d.tables(debTable(solve, old.Debs[solve]), debTable(solve, new.Debs[solve]))
 		if a, b := debNames(old.Debs[solve]), debNames(new.Debs[solve]); !slices.Equal(a, b) && slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b))) {
@@ -172,6 +188,24 @@ func artifactTable(l *Lock) map[string]string {
 		m["artifact "+a.Name] = join(a.Kind, a.Version, a.File, short(a.SHA256))
 	}
 	return m
+}
+
+// buildTable has one line for all files of a build: they change together.
+func buildTable(l *Lock) map[string]string {
+	m := map[string]string{}
+	for name, files := range l.Builds {
+		m["build "+name] = fmt.Sprintf("%d files %s", len(files), short(BuildDigest(files)))
+	}
+	return m
+}
+
+// BuildDigest is the sha256, in hexadecimal digits, over all that the lines of a build say.
+func BuildDigest(files []BuildFile) string {
+	sum := sha256.New()
+	for _, f := range files {
+		fmt.Fprintf(sum, "%s %d %s\n", f.Path, f.Size, f.SHA256)
+	}
+	return hex.EncodeToString(sum.Sum(nil))
 }
 
 func debTable(solve string, debs []Deb) map[string]string {

@@ -29,10 +29,17 @@ func sample() *lock.Lock {
 			{Archive: "debian-security", Name: "bookworm-security", Date: date, SHA256: digest("2")},
 		},
 		Artifacts: []lock.Artifact{
+			{Name: "hadoop/hadoop-mesos", Kind: "maven-build", File: "hadoop-mesos-0.1.0.jar", Size: 7, SHA256: digest("9"), Purl: "pkg:generic/hadoop-mesos@" + digest("7")[:40]},
 			{Name: "mesos/deb", Kind: "file", File: "mesos_1.11.0-1_amd64.deb", Size: 5, SHA256: digest("b")},
 			{
 				Name: "hdfs/hadoop-core", Kind: "maven", Version: "1.2.1", File: "hadoop-core-1.2.1.jar", Size: 4203713, SHA256: digest("a"),
 				Purl: "pkg:maven/org.apache.hadoop/hadoop-core@1.2.1", Home: "https://hadoop.example.invalid/#a: \"b\"",
+			},
+		},
+		Builds: map[string][]lock.BuildFile{
+			"hadoop-mesos": {
+				{Path: "org/apache/mesos/mesos/0.19.0/mesos-0.19.0.pom", Size: 3, SHA256: digest("3")},
+				{Path: "org/apache/mesos/mesos/0.19.0/mesos-0.19.0.jar", Size: 4, SHA256: digest("4")},
 			},
 		},
 		Debs: map[string][]lock.Deb{
@@ -111,10 +118,10 @@ func TestReadRefuses(t *testing.T) {
 		{"unknown key", "format: 1\n", "format: 1\nformmat: 1\n", "forge.lock:4:1: unknown field \"formmat\""},
 		{"unknown key in entry", "kind: maven", "knd: maven", "unknown field \"knd\""},
 		{"duplicate key", "stack: bookworm\n", "stack: bookworm\nstack: x\n", "forge.lock:6:1: "},
-		{"wrong type", "size: 4203713", "size: big", "forge.lock:10:96: cannot unmarshal"},
+		{"wrong type", "size: 4203713", "size: big", "forge.lock:11:96: cannot unmarshal"},
 		{"format", "format: 1", "format: 2", "forge.lock:3:9: format 2 is not known"},
 		{"date", "date: 2025-05-17T09:06:14Z\nstack", "date: someday\nstack", "forge.lock:4:7: "},
-		{"digest", digest("c"), "abc", "forge.lock:14:7: libc6: sha256 \"abc\""},
+		{"digest", digest("c"), "abc", "forge.lock:19:7: libc6: sha256 \"abc\""},
 		{"upper case digest", digest("c"), digest("C"), "libc6: sha256"},
 		{"twice", "base-files, version", "libc6, version", ""},
 		{"escape", "pool/main/g/glibc/", "../", "is not a path below an archive"},
@@ -126,6 +133,9 @@ func TestReadRefuses(t *testing.T) {
 		{"two documents", "stack: bookworm", "stack: bookworm\n---\na: b", "one YAML document"},
 		{"no YAML", "stack: bookworm", "stack: [", "forge.lock:"},
 		{"empty", good, "", "want one YAML document"},
+		{"build of nothing", "  hadoop-mesos:", "  hadoop-x:", "\"hadoop-x\" is not the name of an artifact in the lock"},
+		{"file of a build", "path: org/apache/mesos/mesos/0.19.0/mesos-0.19.0.jar", "path: org/../../mesos.jar", "forge.lock:15:7: \"org/../../mesos.jar\" is not a path below a repository"},
+		{"file of a build twice", "mesos-0.19.0.pom", "mesos-0.19.0.jar", "mesos-0.19.0.jar stands there twice"},
 		{"solve name", "role/slave", "../x", "is not the name of a solve"},
 		{"newline in version", `version: "1.2.1"`, `version: "1\n2"`, "plain text"},
 	}
@@ -141,7 +151,7 @@ func TestReadRefuses(t *testing.T) {
 					t.Fatal(err)
 				}
 				_, err = lock.Decode("forge.lock", []byte(strings.Replace(text, "arch: all", "arch: amd64", 1)))
-				tt.want = "forge.lock:15:7: libc6:amd64 stands there twice"
+				tt.want = "forge.lock:20:7: libc6:amd64 stands there twice"
 			}
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Fatalf("got %v, want %q", err, tt.want)
@@ -170,7 +180,8 @@ func TestDiff(t *testing.T) {
 	a, b := sample(), sample()
 	b.Date = b.Date.Add(time.Hour)
 	b.Suites[0].SHA256 = digest("9")
-	b.Artifacts = b.Artifacts[:1]
+	b.Artifacts = b.Artifacts[:2]
+	b.Builds["hadoop-mesos"] = b.Builds["hadoop-mesos"][:1]
 	slices.Reverse(b.Debs["base"])
 	b.Debs["boot"] = []lock.Deb{{Name: "grub", Version: "2", Arch: "amd64", SHA256: digest("8")}}
 	b.Packages[1].SHA256 = digest("7")
@@ -178,6 +189,7 @@ func TestDiff(t *testing.T) {
 		"~ date: 2025-05-17T09:06:14Z -> 2025-05-17T10:06:14Z",
 		"~ suite debian/bookworm: 12.11 2025-05-17T09:06:14Z 111111111111 -> 12.11 2025-05-17T09:06:14Z 999999999999",
 		"- artifact hdfs/hadoop-core maven 1.2.1 hadoop-core-1.2.1.jar aaaaaaaaaaaa",
+		"~ build hadoop-mesos: 2 files d68ab8e1f9e8 -> 1 files 1719c38402e3",
 		"~ debs base: order of unpacking",
 		"+ deb boot: grub:amd64 2 888888888888",
 		"~ package forge-node 1 amd64: eeeeeeeeeeee -> 777777777777",

@@ -29,6 +29,12 @@ func (l *Lock) Encode() ([]byte, error) {
 	fmt.Fprintf(&b, "format: %d\ndate: %s\nstack: %s\n", l.Format, stamp(l.Date), scalar(l.Stack))
 	list(&b, "", "suites", l.Suites)
 	list(&b, "", "artifacts", l.Artifacts)
+	if len(l.Builds) > 0 {
+		b.WriteString("builds:\n")
+		for _, name := range slices.Sorted(maps.Keys(l.Builds)) {
+			list(&b, "  ", name, l.Builds[name])
+		}
+	}
 	if len(l.Debs) > 0 {
 		b.WriteString("debs:\n")
 		for _, solve := range slices.Sorted(maps.Keys(l.Debs)) {

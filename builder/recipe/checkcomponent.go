@@ -9,12 +9,7 @@ import (
 	"time"
 )
 
-var (
-	mavenPattern  = regexp.MustCompile(`^[A-Za-z0-9._-]+:[A-Za-z0-9._-]+:[A-Za-z0-9._-]+(:[A-Za-z0-9._-]*)?(:[A-Za-z0-9.]+)?$`)
-	pypiPattern   = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?==[0-9]+(\.[0-9]+)*((a|b|rc)[0-9]+)?(\.post[0-9]+)?(\.dev[0-9]+)?$`)
-	pypiLoose     = regexp.MustCompile(`^\s*([A-Za-z0-9._-]+)\s*(?:===?|=|~=|!=|<=?|>=?|@)\s*([0-9][A-Za-z0-9.]*)\s*$`)
-	digestPattern = regexp.MustCompile(`^[0-9a-f]{64}$`)
-)
+var digestPattern = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
 // componentCheck checks one component.
 type componentCheck struct {
@@ -90,7 +85,7 @@ func (k *componentCheck) artifacts() {
 // optional checks an artifact that may be absent: that nobody could take another thing for it.
 func (k *componentCheck) optional(at, name string, a Artifact) {
 	for i, s := range a.Sources {
-		if s.File == "" {
+		if s.File == "" && s.MavenBuild == nil {
 			k.d.errorf(at+"/sources/"+strconv.Itoa(i), "leave out optional", "an optional artifact is the operator's file; what another source has is never absent")
 		}
 	}
@@ -133,37 +128,6 @@ func (k *componentCheck) standinFile(at string, a Artifact) {
 			k.d.errorf(at+"/standin", "", "%q comes twice", name)
 		}
 		seen[name] = true
-	}
-}
-
-func (k *componentCheck) source(at string, s Source) {
-	set := 0
-	if s.Maven != "" {
-		set++
-		if !mavenPattern.MatchString(s.Maven) {
-			k.d.errorf(at+"/maven", "", "%q is not group:artifact:version[:classifier[:type]]", s.Maven)
-		}
-	}
-	if s.PyPI != "" {
-		set++
-		if !pypiPattern.MatchString(s.PyPI) {
-			hint := ""
-			if m := pypiLoose.FindStringSubmatch(s.PyPI); m != nil {
-				hint = meanHint(m[1] + "==" + m[2])
-			}
-			k.d.errorf(at+"/pypi", hint, "%q is not NAME==VERSION with a fixed version", s.PyPI)
-		}
-	}
-	if s.HTTP != "" {
-		set++
-		checkURL(k.d, at+"/http", s.HTTP)
-	}
-	if s.File != "" {
-		set++
-		k.baseGlob(at+"/file", s.File)
-	}
-	if set != 1 {
-		k.d.errorf(at, "", "a source has exactly one of maven, pypi, http and file; this has %d", set)
 	}
 }
 

@@ -13,8 +13,8 @@ type Artifact struct {
 	// good: for files that an operator brings and that no lock has seen yet.
 	// With the list present, any other digest is refused unless the lock has it.
 	SHA256 []string `yaml:"sha256,omitempty" json:"sha256,omitempty"`
-	// Optional artifacts come from the operator's vendor folder alone, and may be
-	// absent: what Layout makes of them is then left out. The version of a package
+	// Optional artifacts come from the operator's vendor folder or a build alone, and
+	// may be absent: what Layout makes of them is then left out. The version of a package
 	// that holds some ends in "+NAME" for each.
 	Optional bool `yaml:"optional,omitempty" json:"optional,omitempty"`
 	// Refused are files of the operator's vendor folder that are easily taken
@@ -66,6 +66,18 @@ type Source struct {
 	// File is a glob over base names in the operator's vendor folder and
 	// mirrors: "mesos_*_amd64.deb". Exactly one file may match.
 	File string `yaml:"file,omitempty" json:"file,omitempty"`
+	// MavenBuild makes the artifact from the commit of a git repository that the
+	// operator's settings name (builds.COMPONENT); without them it has nothing.
+	MavenBuild *MavenBuild `yaml:"maven_build,omitempty" json:"maven_build,omitempty"`
+}
+
+// MavenBuild is a build by `mvn package`, without running the project's tests.
+type MavenBuild struct {
+	// Jar is a glob below the project's folder for the file that is wanted of
+	// the build: "target/hadoop-mesos-*.jar". Exactly one file may match.
+	Jar string `yaml:"jar" json:"jar"`
+	// JDK is the major version of the Java development kit: "8", "17".
+	JDK string `yaml:"jdk" json:"jdk" jsonschema:"pattern=^[0-9]+$"`
 }
 
 // Operation is one step of a layout: exactly one of Copy, Extract, Egg, Link, Dir,

@@ -114,6 +114,11 @@ func pipelineOptions(v *viper.Viper, o *builder.Options) error {
 		of := func(key string) string { return v.GetString("apt.archives." + name + "." + key) }
 		o.Archives[name] = apt.Mirror{Main: of("mirror"), Security: of("security_mirror"), Keyring: of("keyring")}
 	}
+	o.Builds = map[string]builder.Build{}
+	for name := range v.GetStringMap("builds") {
+		of := func(key string) string { return v.GetString("builds." + name + "." + key) }
+		o.Builds[name] = builder.Build{Repository: of("repository"), Commit: of("commit"), JavaHome: of("java_home")}
+	}
 	o.MaxIndexAge = v.GetDuration("apt.max_age")
 	o.Mirrors = v.GetStringSlice("mirrors")
 	return nil

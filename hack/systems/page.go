@@ -77,6 +77,8 @@ func origin(c *recipe.Component) string {
 				out = append(out, src.HTTP)
 			case src.File != "":
 				out = append(out, "the operator's "+src.File)
+			case src.MavenBuild != nil:
+				out = append(out, "or a build of the commit that the operator names")
 			}
 		}
 	}

@@ -52,8 +52,8 @@ func note(name string) bool {
 // Record runs the build with the network, and puts every file that it took from repositories into blobs.
 // The files are sorted by path.
 //
-// With locked, the files of an earlier record, those are fetched, and it is an error if a repository has
-// other bytes for one of them, or none.
+// With locked, the files of an earlier record, those that blobs has not got are fetched, and it is an error if
+// a repository has other bytes for one of them, or none.
 func (b *Builder) Record(ctx context.Context, p Project, locked []File, blobs Blobs) (files []File, err error) {
 	if len(locked) > 0 && !slices.ContainsFunc(locked, func(f File) bool { return !blobs.HasBlob(f.Digest) }) {
 		return locked, nil
@@ -63,6 +63,14 @@ func (b *Builder) Record(ctx context.Context, p Project, locked []File, blobs Bl
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
+	for _, f := range locked {
+		if !blobs.HasBlob(f.Digest) {
+			continue
+		}
+		if err := s.lay(f, blobs); err != nil {
+			return nil, err
+		}
+	}
 	if err := s.run(ctx, true); err != nil {
 		return nil, err
 	}

@@ -66,9 +66,10 @@ const maxRelease = 64 << 10
 
 // ReadJDK looks at the JDK in a folder: its file "release" says what it is (JEP 223).
 func ReadJDK(home string) (JDK, error) {
+	named := home
 	home, err := filepath.EvalSymlinks(home)
 	if err != nil {
-		return JDK{}, fmt.Errorf("JDK: %w", err)
+		return JDK{}, fmt.Errorf("%s is not the folder of a JDK: %w", named, err)
 	}
 	if _, err := os.Stat(filepath.Join(home, "bin/javac")); err != nil {
 		return JDK{}, fmt.Errorf("%s is not the folder of a JDK: %w", home, err)
