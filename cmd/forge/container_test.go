@@ -67,7 +67,7 @@ func testLoneSlave(t *testing.T, e *engine, f *forge, image string) {
 
 	b.start()
 	second := configured(t, b)
-	if diff := cmp.Diff(lasting(first), lasting(second), cmpopts.IgnoreUnexported(node.Status{})); diff != "" {
+	if diff := cmp.Diff(lasting(first), lasting(second), cmpopts.IgnoreUnexported(node.Status{}, node.ServiceStatus{})); diff != "" {
 		t.Errorf("the status after a second start differs (-first +second):\n%s", diff)
 	}
 	b.stop(120)
