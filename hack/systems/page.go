@@ -78,7 +78,7 @@ func origin(c *recipe.Component) string {
 			case src.File != "":
 				out = append(out, "the operator's "+src.File)
 			case src.MavenBuild != nil:
-				out = append(out, "or a build of the commit that the operator names")
+				out = append(out, "a build of the commit that the operator names")
 			}
 		}
 	}
