@@ -131,7 +131,7 @@ func TestPlainDebian(t *testing.T) {
 	b.must(purge...)
 	purged := b.files()
 	for _, path := range added(fresh, purged) {
-		for _, word := range []string{"forge", "hadoop", "hdfs", "mapred", "mesos"} {
+		for _, word := range []string{"forge", "hadoop", "hdfs", "mapred", "mesos", "spark"} {
 			if strings.Contains(path, word) {
 				t.Errorf("left after purge of packages that were not used: %s", path)
 			}
@@ -142,7 +142,7 @@ func TestPlainDebian(t *testing.T) {
 	useAndCheck(b, filepath.Join(f.checkout, "cluster.example.yaml"))
 	b.must(purge...)
 	want := []string{"/data", "/data/1", "/data/1/dfs", "/data/1/dfs/dn", "/data/1/dfs/dn/blk_1", "/var/lib/hadoop", "/var/lib/hadoop-hdfs", "/var/lib/hadoop-hdfs/dfs",
-		"/var/lib/hadoop-mapred", "/var/lib/hadoop-mapred/local", "/var/lib/hadoop/tmp", "/var/lib/mesos", "/var/lib/mesos/meta"}
+		"/var/lib/hadoop-mapred", "/var/lib/hadoop-mapred/local", "/var/lib/hadoop/tmp", "/var/lib/mesos", "/var/lib/mesos/meta", "/var/lib/spark"}
 	if diff := cmp.Diff(want, added(purged, b.files())); diff != "" {
 		t.Errorf("left after purge of packages that were used, data alone should be (-want +got):\n%s", diff)
 	}
@@ -155,8 +155,8 @@ func TestPlainDebian(t *testing.T) {
 func checkInstalled(b *box) []string {
 	b.t.Helper()
 	names := strings.Fields(b.must("dpkg-query", "-W", "-f", "${Package} ", "forge-*", "mesos"))
-	if len(names) != 7 {
-		b.t.Errorf("packages of forge: %q; want 7", names)
+	if len(names) != 8 {
+		b.t.Errorf("packages of forge: %q; want 8", names)
 	}
 	if bad := b.must("dpkg", "--audit") + b.must(append([]string{"dpkg", "--verify"}, names...)...); bad != "" {
 		b.t.Errorf("dpkg finds faults:\n%s", bad)

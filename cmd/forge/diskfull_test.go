@@ -61,14 +61,14 @@ func TestFullStore(t *testing.T) {
 // TestFullOutput has too little space for the disk in the output folder.
 func TestFullOutput(t *testing.T) {
 	f := builtForge(t)
-	resize := f.limited(f.out, "300m")
+	resize := f.limited(f.out, "700m")
 	_, errs, code := f.run("build", "--role", "slave", "--quiet")
 	if code != 1 || !strings.HasPrefix(errs, "forge: place the results in "+f.out+": role slave: slave/disk.qcow2: ") ||
 		!strings.HasSuffix(errs, "no space left on device (the disk is full: free some space, run forge gc, or choose another folder with --store or --out)\n") {
 		t.Errorf("exit status %d, message %q; want 1 and that the disk is full", code, errs)
 	}
 	f.seen(func() { f.expectTidy() })
-	resize("1g")
+	resize("2g")
 	res := f.build()
 	f.seen(func() {
 		if diff := cmp.Diff(shared.digests, f.digests(res)); diff != "" {
