@@ -69,6 +69,7 @@ func (l *linter) rendered(s *recipe.Stack, n cluster.Node, r *node.Rendering) {
 		}
 	}
 	own.siteFiles()
+	own.executorURIs(l.of(sawUpload))
 	if c, ok := s.Components["spark"]; ok && slices.Contains(r.Role.Components, "spark") && len(own.of(sawSparkSettings)) == 0 {
 		own.add(place{file: c.Path, line: 1, column: 1}, cluster.Finding{Rule: "F27", Message: "nothing renders an executor URI or executor home", Hint: "render spark.executor.uri, and SPARK_EXECUTOR_URI in spark-env.sh"})
 	}

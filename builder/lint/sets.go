@@ -175,6 +175,16 @@ func (l *linter) archives() {
 		}
 	}
 	up := l.of(sawUpload)
+	for _, u := range up {
+		if made := l.of(sawPack); len(made) > 0 && !slices.ContainsFunc(made, func(s sighting) bool { return s.value == u.value }) {
+			l.add(u.at, cluster.Finding{Rule: "F20", Message: fmt.Sprintf("%s is uploaded; %s is made (%s:%d)", u.value, made[0].value, made[0].at.file, made[0].at.line), Hint: "use one name for both"})
+		}
+	}
+	l.executorURIs(up)
+}
+
+// executorURIs: F20 once more, for settings whose archive is uploaded under another name.
+func (l *linter) executorURIs(up []sighting) {
 	for _, uri := range l.of(sawExecutorURI) {
 		if name := path.Base(uri.value); len(up) > 0 && !slices.ContainsFunc(up, func(s sighting) bool { return s.value == name }) {
 			l.add(uri.at, cluster.Finding{Rule: "F20", Message: fmt.Sprintf("the executor URI names %s; %s is uploaded (%s:%d)", name, up[0].value, up[0].at.file, up[0].at.line), Hint: "use one name for both"})

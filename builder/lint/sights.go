@@ -58,6 +58,8 @@ var lineSights = []struct {
 	{sawRemove, regexp.MustCompile(`\brm\s+(?:-\w+\s+)*(?:\S*/)?([^\s/]+\.(?:tar\.gz|tgz))`), false},
 	{sawPack, regexp.MustCompile(`\btar\s+-?c\w*f\s+(?:\S*/)?([^\s/]+\.(?:tar\.gz|tgz))`), false},
 	{sawUpload, regexp.MustCompile(`\s-put\s+(?:\S*/)?([^\s/]+\.(?:tar\.gz|tgz))`), false},
+	{sawUpload, regexp.MustCompile(`/hdfs-files,?\s+(?:\S*/)?([^\s/]+\.(?:tar\.gz|tgz))`), false},
+	{sawPack, regexp.MustCompile(`^\s*to:\s+/\S*/archives/([^\s/]+\.(?:tar\.gz|tgz))`), false},
 	{sawSpark, regexp.MustCompile(`\b(spark-[0-9][\w.-]*\.tgz)\b`), false},
 	{sawSparkVersion, regexp.MustCompile(`\bspark-([0-9]+\.[0-9]+\.[0-9]+)[\w.-]*\.tgz\b`), false},
 	{sawNameDir, regexp.MustCompile(`(/[\w./-]+/dfs/nn)\b`), false},

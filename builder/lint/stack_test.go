@@ -157,6 +157,7 @@ func TestRecipes(t *testing.T) {
 		{"F09", components + "hdfs.yaml", "  - name: hdfs\n    uid: 781", "  - name: hadoop\n    uid: 781", "name: hadoop", "use hdfs and mapred"},
 		{"F10", components + "hdfs.yaml", "    owner: hdfs\n    group: hdfs\n    mode: \"0700\"", "    owner: hadoop\n    group: hdfs\n    mode: \"0700\"", "owner: hadoop", "write hdfs"},
 		{"F11", components + "mesos.yaml", "- file: \"mesos_1.*_amd64.deb\"", "- http: https://archive.example.org/cdh5/precise/mesos.deb", "precise", "a repository of precise on bookworm"},
+		{"F20", components + "mrv1.yaml", "archives/hadoop-1.2.1-mesos", "archives/hadoop-1.2.1-cluster-mesos", "run: [/usr/lib/forge/hdfs-files", "hadoop-1.2.1-cluster-mesos-1.11.0.tar.gz is uploaded; hadoop-1.2.1-mesos-1.11.0.tar.gz is made"},
 		{"F12", components + "hdfs.yaml", "path: /etc/hadoop/conf/hdfs-site.xml", "path: /etc/hadoop/conf.name/hdfs-site.xml", "conf.name", "never made the active"},
 		{"F13", components + "hdfs.yaml", "dfs.name.dir: '{{ join .HDFS.NameDirs \",\" }}'", "dfs.name.dirs: x", "hdfs-site.xml", "required key dfs.name.dir is missing"},
 		{"F22", components + "mesos.yaml", `zk: "{{ .Mesos.ZK }}"`, `zk: "zk:{{ .ZooKeeper.Connect }}/mesos"`, "zk:", "node master1, /etc/mesos/zk:1: zk: \"zk:10.162"},
@@ -256,6 +257,11 @@ func TestDocumentsVersions(t *testing.T) {
 	if errs := cluster.Errors(r.Problems); len(errs) > 0 {
 		t.Errorf("still wrong: %v", errs)
 	}
+
+	const mrv1 = "recipes/cdh5/components/mrv1.yaml"
+	files = checkout(t)
+	replace(t, files, mrv1, "DefaultFS }}/hadoop-2.3.0-cdh5.1.2", "DefaultFS }}/hadoop-2.3.0")
+	want(t, files, checkStack(t, files, "cdh5", example(t)), "F20", mrv1, "mapred.mesos.executor.uri:", "the executor URI names hadoop-2.3.0-mesos-0.19.0.tar.gz; hadoop-2.3.0-cdh5.1.2-mesos-0.19.0.tar.gz is uploaded")
 
 	files = checkout(t)
 	replace(t, files, spark, "      spark.executor.uri:", "      spark.other:")

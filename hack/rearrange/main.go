@@ -1,8 +1,9 @@
 // Command rearrange makes and rearranges archives of CDH's layout, for hack/bench-archive.
 //
-//	rearrange make FILE MIB        writes a tarball of CDH's layout with files of so many MiB, half of them such that
-//	                               compress well
-//	rearrange run IN OUT JAR       rearranges it as forge does, and prints the peak of its memory in MiB
+//	rearrange make FILE MIB        writes a tarball of CDH's layout with files of so many MiB: half of that in
+//	                               libraries, which don't compress any further, half in small texts
+//	rearrange run IN OUT JAR       rearranges it as forge does
+//	rearrange peak COMMAND...      runs a command and prints the peak of memory, in MiB, of the largest of its processes
 package main
 
 import (
@@ -13,10 +14,10 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strconv"
-	"strings"
+	"syscall"
 	"time"
 
 	"github.com/klauspost/pgzip"
@@ -31,8 +32,10 @@ func main() {
 		err = generate(args[1], args[2])
 	case len(args) == 4 && args[0] == "run":
 		err = run(args[1], args[2], args[3])
+	case len(args) > 1 && args[0] == "peak":
+		err = peak(args[1:])
 	default:
-		fmt.Fprintln(os.Stderr, "usage: rearrange make FILE MIB | rearrange run IN OUT JAR")
+		fmt.Fprintln(os.Stderr, "usage: rearrange make FILE MIB | rearrange run IN OUT JAR | rearrange peak COMMAND...")
 		os.Exit(2)
 	}
 	if err != nil {
@@ -43,10 +46,16 @@ func main() {
 
 const top = "hadoop-2.3.0-cdh5.1.2"
 
-// generate writes files of 1 MiB into the folders that CDH's has.
+// sizes of the generated files, in bytes, as a release has them: jars, and sources and pages in great number.
+const (
+	librarySize = 1 << 20
+	textSize    = 16 << 10
+)
+
+// generate writes libraries and texts into the folders that CDH's has.
 func generate(file, mib string) error {
 	n, err := strconv.Atoi(mib)
-	if err != nil || n < 1 {
+	if err != nil || n < 2 {
 		return fmt.Errorf("%q is no number of MiB", mib)
 	}
 	f, err := os.Create(file)
@@ -54,34 +63,66 @@ func generate(file, mib string) error {
 		return err
 	}
 	gz := pgzip.NewWriter(f)
-	w := tar.NewWriter(gz)
-	put := func(name string, mode int64, content []byte) {
-		h := &tar.Header{Typeflag: tar.TypeReg, Name: top + "/" + name, Mode: mode, Size: int64(len(content)), ModTime: time.Unix(1409011203, 0)}
-		header := w.WriteHeader(h)
-		_, body := w.Write(content)
-		err = errors.Join(err, header, body)
-	}
-	link := func(name, to string) {
-		err = errors.Join(err, w.WriteHeader(&tar.Header{Typeflag: tar.TypeSymlink, Name: top + "/" + name, Linkname: to, Mode: 0o777, ModTime: time.Unix(1409011203, 0)}))
-	}
+	t := tarball{w: tar.NewWriter(gz)}
 	for _, name := range []string{"bin/hadoop", "bin-mapreduce1/hadoop", "etc/hadoop/core-site.xml", "etc/hadoop-mapreduce1/core-site.xml", "examples/e", "examples-mapreduce1/e"} {
-		put(name, 0o755, []byte(name))
+		t.put(name, 0o755, []byte(name))
 	}
-	link("share/hadoop/mapreduce", "mapreduce2")
-	link("share/hadoop/mapreduce1/bin", "../../../bin-mapreduce1/")
-	folders := []string{"bin", "examples", "share/hadoop/common/lib", "share/hadoop/mapreduce1", "share/hadoop/mapreduce2", "src"}
-	noise := make([]byte, 1<<20)
-	src := rand.NewChaCha8([32]byte{1})
-	text := []byte(strings.Repeat("public class Hadoop { /* the quick brown fox */ }\n", 1<<20/50))
-	for i := range n {
-		content := text
-		if i%2 == 0 {
-			_, _ = src.Read(noise) // never fails
-			content = noise
+	t.link("share/hadoop/mapreduce", "mapreduce2")
+	t.link("share/hadoop/mapreduce1/bin", "../../../bin-mapreduce1/")
+	seed := rand.NewChaCha8([32]byte{1})
+	fill(&t, n<<20/2, librarySize, "jar", []string{"examples", "share/hadoop/common/lib", "share/hadoop/mapreduce1", "share/hadoop/mapreduce2"},
+		func(b []byte) { _, _ = seed.Read(b) }) // never fails
+	words := words(rand.New(seed))
+	fill(&t, n<<20/2, textSize, "java", []string{"bin", "src/hadoop-common-project", "src/hadoop-mapreduce1-project", "share/doc/api"}, words)
+	return errors.Join(t.err, t.w.Close(), gz.Close(), f.Close())
+}
+
+// tarball is one that is being written, and the first error of that.
+type tarball struct {
+	w   *tar.Writer
+	err error
+}
+
+func (t *tarball) put(name string, mode int64, content []byte) {
+	h := &tar.Header{Typeflag: tar.TypeReg, Name: top + "/" + name, Mode: mode, Size: int64(len(content)), ModTime: time.Unix(1409011203, 0)}
+	header := t.w.WriteHeader(h)
+	_, body := t.w.Write(content)
+	t.err = errors.Join(t.err, header, body)
+}
+
+func (t *tarball) link(name, to string) {
+	t.err = errors.Join(t.err, t.w.WriteHeader(&tar.Header{Typeflag: tar.TypeSymlink, Name: top + "/" + name, Linkname: to, Mode: 0o777, ModTime: time.Unix(1409011203, 0)}))
+}
+
+// fill writes files of one size, total bytes together, into the folders in turn.
+func fill(t *tarball, total, size int, ext string, folders []string, content func([]byte)) {
+	b := make([]byte, size)
+	for i := range total / size {
+		content(b)
+		t.put(fmt.Sprintf("%s/%05d.%s", folders[i%len(folders)], i, ext), 0o644, b)
+	}
+}
+
+// words returns what fills a text with words of a vocabulary, the first ones often and the last ones seldom. It
+// compresses about as source code does, to a fourth.
+func words(r *rand.Rand) func([]byte) {
+	var vocabulary [2000]string
+	for i := range vocabulary {
+		w := make([]byte, 3+r.IntN(9))
+		for j := range w {
+			w[j] = byte('a' + r.IntN(26))
 		}
-		put(fmt.Sprintf("%s/%04d.jar", folders[i%len(folders)], i), 0o644, content)
+		vocabulary[i] = string(w)
 	}
-	return errors.Join(err, w.Close(), gz.Close(), f.Close())
+	often := rand.NewZipf(r, 1.1, 4, uint64(len(vocabulary)-1))
+	return func(b []byte) {
+		for n := 0; n < len(b); n++ {
+			n += copy(b[n:], vocabulary[often.Uint64()])
+			if n < len(b) {
+				b[n] = " \n"[r.IntN(10)/9]
+			}
+		}
+	}
 }
 
 func run(from, to, jar string) error {
@@ -100,18 +141,19 @@ func run(from, to, jar string) error {
 	}
 	_, err = mrv1.Rearrange(context.Background(), in, out, mrv1.Options{Input: filepath.Base(from), Name: filepath.Base(to), Clamp: time.Unix(1409011203, 0),
 		Jars: []mrv1.Jar{{Name: filepath.Base(jar), Size: info.Size(), Open: func() (io.ReadCloser, error) { return os.Open(jar) }}}})
-	if err := errors.Join(err, out.Close()); err != nil {
+	return errors.Join(err, out.Close())
+}
+
+func peak(command []string) error {
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.Stderr = os.Stderr
+	if err := cmd.Run(); err != nil {
 		return err
 	}
-	status, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return err
+	usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
+	if !ok {
+		return errors.New("the system does not say what the command used")
 	}
-	peak := regexp.MustCompile(`VmHWM:\s+(\d+) kB`).FindSubmatch(status)
-	if peak == nil {
-		return errors.New("the peak of the memory is not in /proc/self/status")
-	}
-	kib, err := strconv.Atoi(string(peak[1]))
-	fmt.Println(kib / 1024)
+	_, err := fmt.Println(usage.Maxrss / 1024) // Maxrss is in KiB
 	return err
 }

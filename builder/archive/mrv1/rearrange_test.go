@@ -229,36 +229,3 @@ func TestRearrangeRefusesTypes(t *testing.T) {
 		}
 	}
 }
-
-// FuzzRearrange: whatever comes in, what comes out is a tarball of one folder, or an error.
-func FuzzRearrange(f *testing.F) {
-	f.Add(pack(f, original()))
-	f.Add(pack(f, original()[:7]))
-	f.Fuzz(func(t *testing.T, in []byte) {
-		var out bytes.Buffer
-		sum, err := Rearrange(t.Context(), bytes.NewReader(in), &out, options())
-		if err != nil {
-			return
-		}
-		gz, err := gzip.NewReader(&out)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r, n := tar.NewReader(gz), 0
-		for {
-			h, err := r.Next()
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			if n++; !strings.HasPrefix(h.Name, sum.Top+"/") || strings.Contains(h.Name, "/../") {
-				t.Errorf("entry %q", h.Name)
-			}
-		}
-		if n != sum.Entries {
-			t.Errorf("%d entries, and the summary says %d", n, sum.Entries)
-		}
-	})
-}
