@@ -15,6 +15,7 @@ import (
 	"github.com/mesos-forge/forge/builder/publish"
 	"github.com/mesos-forge/forge/builder/recipe"
 	"github.com/mesos-forge/forge/builder/source/apt"
+	"github.com/mesos-forge/forge/builder/source/java"
 	"github.com/mesos-forge/forge/builder/step"
 	"github.com/mesos-forge/forge/builder/store"
 )
@@ -66,6 +67,7 @@ type Builder struct {
 	made     map[string]*step.Step   // steps of the graph so far, by name: roles share them
 	operator map[string]*operatorDeb // by component; what is not there is stood in for
 	files    map[string]operatorFiles
+	jdks     map[string]java.JDK // that compile, by major version
 
 	host struct {
 		sync.Once
@@ -145,6 +147,7 @@ func (b *Builder) graph(targets func(role) []*step.Step) (*step.Graph, []role, e
 
 func (b *Builder) graphOf(names []string, targets func(role) []*step.Step) (*step.Graph, []role, error) {
 	b.made, b.operator, b.files = map[string]*step.Step{}, map[string]*operatorDeb{}, map[string]operatorFiles{}
+	b.jdks = map[string]java.JDK{}
 	var roles []role
 	var wanted []*step.Step
 	for _, name := range names {
@@ -185,6 +188,9 @@ func (b *Builder) chain(r *recipe.Role) (role, error) {
 		return role{}, err
 	}
 	if err := b.checkEggs(r); err != nil {
+		return role{}, err
+	}
+	if err := b.findJDKs(r); err != nil {
 		return role{}, err
 	}
 	chain := role{name: r.Name, debs: b.debs(r)}

@@ -1,4 +1,4 @@
-package mavenbuild
+package java
 
 import (
 	"bufio"
@@ -21,11 +21,11 @@ type JDK struct {
 // jvmFolders is where Debian, and most others, install JDKs.
 const jvmFolders = "/usr/lib/jvm/*"
 
-// FindJDK returns the host's JDK of a major version, such as 17. With home, it is the one in that folder;
+// Find returns the host's JDK of a major version, such as 17. With home, it is the one in that folder;
 // else JAVA_HOME's or one of the system's. Of several the first by folder is taken.
-func FindJDK(major, home string) (JDK, error) {
+func Find(major, home string) (JDK, error) {
 	if home != "" {
-		j, err := ReadJDK(home)
+		j, err := Read(home)
 		if err == nil && j.Major() != major {
 			err = fmt.Errorf("JDK %s is of version %s, and the build wants JDK %s: name the folder of one", home, j.Version, major)
 		}
@@ -40,7 +40,7 @@ func FindJDK(major, home string) (JDK, error) {
 	}
 	var have []string
 	for _, home := range homes {
-		j, err := ReadJDK(home)
+		j, err := Read(home)
 		if err != nil {
 			continue
 		}
@@ -64,8 +64,8 @@ func orNone(names []string) string {
 // maxRelease bounds a JDK's file "release", in bytes.
 const maxRelease = 64 << 10
 
-// ReadJDK looks at the JDK in a folder: its file "release" says what it is (JEP 223).
-func ReadJDK(home string) (JDK, error) {
+// Read looks at the JDK in a folder: its file "release" says what it is (JEP 223).
+func Read(home string) (JDK, error) {
 	named := home
 	home, err := filepath.EvalSymlinks(home)
 	if err != nil {
