@@ -50,7 +50,7 @@ func Find(major, home string) (JDK, error) {
 		have = append(have, j.Version)
 	}
 	slices.Sort(have)
-	return JDK{}, fmt.Errorf("the build wants JDK %s, and the host has %s: install it (Debian: apt install openjdk-%s-jdk-headless), or name its folder in the setting java_home",
+	return JDK{}, fmt.Errorf("the build wants JDK %s, and the host has %s: install it (Debian: apt install openjdk-%s-jdk-headless), or name its folder: in the environment's JAVA_HOME, or for the build of a repository in its setting java_home",
 		major, orNone(slices.Compact(have)), major)
 }
 

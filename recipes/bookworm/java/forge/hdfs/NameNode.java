@@ -1,5 +1,6 @@
 package forge.hdfs;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.FileNotFoundException;
@@ -127,16 +128,10 @@ final class NameNode {
 
   /** Says what the server says, in the kind of exception that callers tell apart. */
   private static IOException error(HttpURLConnection c, URL url) throws IOException {
-    String text = "";
-    try (InputStream in = c.getErrorStream()) {
-      if (in != null) {
-        text = new String(in.readNBytes(MAX_ERROR), StandardCharsets.UTF_8);
-      }
-    }
-    JsonNode remote = remote(text);
-    String said = remote.path("message").asText(text.strip());
-    String message = url + ": " + c.getResponseCode() + " " + remote.path("exception").asText(c.getResponseMessage()) + ": " + said;
-    switch (c.getResponseCode()) {
+    int code = c.getResponseCode();
+    String message = url + ": " + code + " " + said(c);
+    c.disconnect();
+    switch (code) {
       case 404:
         return new FileNotFoundException(message);
       case 401:
@@ -147,12 +142,17 @@ final class NameNode {
     }
   }
 
-  private static JsonNode remote(String text) {
-    try {
-      return new ObjectMapper().readTree(text).path("RemoteException");
-    } catch (IOException e) { // no JSON, but a page of the server
-      return com.fasterxml.jackson.databind.node.MissingNode.getInstance();
+  /** Reads the exception that an answer tells of; a DataNode has it in the line of the status, above a page. */
+  private static String said(HttpURLConnection c) throws IOException {
+    try (InputStream in = c.getErrorStream()) {
+      if (in != null && String.valueOf(c.getContentType()).startsWith("application/json")) {
+        JsonNode remote = new ObjectMapper().readTree(in.readNBytes(MAX_ERROR)).path("RemoteException");
+        return remote.path("exception").asText() + ": " + remote.path("message").asText();
+      }
+    } catch (JsonProcessingException e) {
+      return c.getResponseMessage() + ", with an answer that is no JSON";
     }
+    return c.getResponseMessage();
   }
 
   private static String encode(String s) {
