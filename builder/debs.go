@@ -88,10 +88,13 @@ func (b *Builder) componentInputs(c *recipe.Component) []recipe.Input {
 
 // layout joins a recipe's operations with the steps that they need.
 func (b *Builder) layout(dir string, ops []recipe.Operation, artifacts *step.Step) layout {
-	l := layout{ops: ops, dir: dir, artifacts: artifacts, programs: map[string]*step.Step{}, packed: map[string]layout{}}
+	l := layout{ops: ops, dir: dir, artifacts: artifacts, programs: map[string]*step.Step{}, jdks: map[string]*step.Step{}, packed: map[string]layout{}}
 	for _, op := range ops {
 		if op.Program != "" {
 			l.programs[op.Program] = b.program(op.Program)
+		}
+		if tree := b.jdks[op.JDK].tree; op.Java != "" && tree != nil {
+			l.jdks[op.JDK] = tree
 		}
 	}
 	return l

@@ -124,8 +124,9 @@ type Operation struct {
 	// ClassPath are jars on the target that the sources are compiled against, as
 	// globs over what the operations before this one laid out. Each must match.
 	ClassPath []string `yaml:"classpath,omitempty" json:"classpath,omitempty"`
-	// JDK is the major version of the Java development kit that compiles; the
-	// host has it. Its full version counts as an input of the package.
+	// JDK is the major version of the Java development kit that compiles:
+	// the host's or, where the host has none of it, the distribution's, in a tree of
+	// its own. Which one it is counts as an input of the package.
 	JDK string `yaml:"jdk,omitempty" json:"jdk,omitempty" jsonschema:"pattern=^[0-9]+$"`
 	// Release is the oldest version of Java that runs the classes (javac
 	// --release): not above the JDK's, nor above that of the node's Java.

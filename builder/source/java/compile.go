@@ -30,9 +30,10 @@ type Jar struct {
 	Name string // in messages
 }
 
-// Compiler runs javac of the host.
+// Compiler runs javac.
 type Compiler struct {
 	JDK  JDK
+	Root string    // the tree that has the JDK; "" is the host
 	Temp string    // a folder for what is made on the way
 	Log  io.Writer // hears all that javac says; nil is nobody
 }
@@ -52,9 +53,11 @@ func (c *Compiler) Compile(ctx context.Context, s Sources, to string) (err error
 	if err := os.Mkdir(classes, 0o755); err != nil {
 		return err
 	}
-	room, err := NewRoom(dir, c.JDK, false)
-	if err != nil {
-		return err
+	room := &Room{Dir: c.Root, Java: c.JDK.Home}
+	if c.Root == "" {
+		if room, err = NewRoom(dir, c.JDK, false); err != nil {
+			return err
+		}
 	}
 	room.Bind(classes, InsideWork+"/classes")
 	source, err := filepath.Abs(s.Dir)
@@ -101,7 +104,11 @@ func (c *Compiler) command(s Sources) string {
 	for _, j := range s.ClassPath {
 		names = append(names, j.Name)
 	}
-	return "cd " + s.Dir + " && " + c.JDK.Home + "/bin/javac " + strings.Join(s.arguments("/tmp/classes", names), " ")
+	javac := "javac"
+	if c.Root == "" {
+		javac = c.JDK.Home + "/bin/javac"
+	}
+	return "cd " + s.Dir + " && " + javac + " " + strings.Join(s.arguments("/tmp/classes", names), " ")
 }
 
 // pack makes a jar of compiled classes: the manifest, then the classes by name, all of one time.

@@ -1,4 +1,4 @@
-// Package java runs the programs of a JDK of the host, in a room where they see themselves and what they are given,
+// Package java runs the programs of a JDK, the host's or that of a tree, in a room where they see themselves and what they are given,
 // and makes jars of sources.
 //
 // It promises: the same sources, class path and JDK give the same bytes, whatever the folder and the day; a room has no

@@ -54,6 +54,25 @@ func Find(major, home string) (JDK, error) {
 		major, orNone(slices.Compact(have)), major)
 }
 
+// FindIn returns the JDK of a major version in a tree; Home is its folder there.
+func FindIn(tree, major string) (JDK, error) {
+	homes, err := filepath.Glob(filepath.Join(tree, jvmFolders))
+	if err != nil {
+		return JDK{}, err
+	}
+	for _, home := range homes {
+		j, err := Read(home)
+		if err != nil || j.Major() != major {
+			continue
+		}
+		if inside, ok := strings.CutPrefix(j.Home, tree+"/"); ok {
+			j.Home = "/" + inside
+			return j, nil
+		}
+	}
+	return JDK{}, fmt.Errorf("the tree %s has no JDK %s", tree, major)
+}
+
 func orNone(names []string) string {
 	if len(names) == 0 {
 		return "none"
