@@ -177,3 +177,28 @@ func TestFind(t *testing.T) {
 		t.Errorf("an empty folder: %v", err)
 	}
 }
+
+// TestFindIn finds a JDK in a tree by its file "release", and follows no link out of the tree.
+func TestFindIn(t *testing.T) {
+	tree := t.TempDir()
+	home := filepath.Join(tree, "usr/lib/jvm/java-17-openjdk-amd64")
+	if err := errors.Join(os.MkdirAll(filepath.Join(home, "bin"), 0o755), os.WriteFile(filepath.Join(home, "bin/javac"), nil, 0o755),
+		os.WriteFile(filepath.Join(home, "release"), []byte("IMPLEMENTOR=\"Debian\"\nJAVA_VERSION=\"17.0.15\"\n"), 0o644),
+		os.Symlink("java-17-openjdk-amd64", filepath.Join(tree, "usr/lib/jvm/default-java"))); err != nil {
+		t.Fatal(err)
+	}
+	want := java.JDK{Home: "/usr/lib/jvm/java-17-openjdk-amd64", Version: "17.0.15", Vendor: "Debian"}
+	if j, err := java.FindIn(tree, "17"); err != nil || j != want {
+		t.Errorf("%+v, %v; want %+v", j, err, want)
+	}
+	if _, err := java.FindIn(tree, "11"); err == nil || !strings.Contains(err.Error(), tree+" has no JDK 11") {
+		t.Errorf("a JDK that is not there: %v", err)
+	}
+	other := t.TempDir()
+	if err := errors.Join(os.MkdirAll(filepath.Join(other, "usr/lib/jvm"), 0o755), os.Symlink(home, filepath.Join(other, "usr/lib/jvm/java-17"))); err != nil {
+		t.Fatal(err)
+	}
+	if j, err := java.FindIn(other, "17"); err == nil {
+		t.Errorf("%+v was found outside the tree", j)
+	}
+}
