@@ -78,7 +78,8 @@ func (s *lyingServer) nameNode(w http.ResponseWriter, r *http.Request, name stri
 		return
 	case "page":
 		w.Header().Set("Content-Type", "application/json")
-		http.Error(w, "<html>", http.StatusBadGateway)
+		w.WriteHeader(http.StatusBadGateway)
+		io.WriteString(w, "<html>")
 		return
 	default:
 		w.Header().Set("Location", "http://"+r.Host+r.URL.Path+"?"+r.URL.RawQuery+"&data=1")
