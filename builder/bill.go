@@ -42,6 +42,7 @@ type billPackage struct {
 	Licence   string
 	Parts     map[string]publish.Part // by the artifact's name, without digest
 	Programs  []string                // forge's own
+	Jars      []publish.Part          `json:",omitempty"` // of forge's own sources
 }
 
 // bill returns the step that draws up the list of a role's packages and the SBOM, and measures
@@ -203,6 +204,9 @@ func (p *billPackage) layout(c *recipe.Component, ops []recipe.Operation) {
 		if op.Program != "" {
 			p.Programs = append(p.Programs, op.Program)
 		}
+		if op.Java != "" {
+			p.Jars = append(p.Jars, jarPart(c, op))
+		}
 		names := op.Copy
 		for _, one := range []string{op.Extract, op.Egg} {
 			if one != "" {
@@ -236,6 +240,12 @@ func partOf(c *recipe.Component, name string) publish.Part {
 	return part
 }
 
+// jarPart describes a jar of a recipe's own sources by its package, whose version it has.
+func jarPart(c *recipe.Component, op recipe.Operation) publish.Part {
+	name, version := filepath.Base(op.To), c.PackageVersion()
+	return publish.Part{Name: name, File: name, Version: version, Purl: "pkg:generic/" + c.PackageName() + "-" + name + "@" + version, Licence: "Apache-2.0"}
+}
+
 // standInPart describes what forge made in place of an artifact.
 func standInPart(c *recipe.Component, name string) publish.Part {
 	version := c.Version + "~standin"
@@ -257,6 +267,7 @@ func parts(run *step.Run, k billPackage, made map[string]*step.Step) ([]publish.
 			out = append(out, part)
 		}
 	}
+	out = append(out, k.Jars...)
 	for _, name := range k.Programs {
 		path, err := run.Blob(made["program/"+name].Out("program"))
 		if err != nil {

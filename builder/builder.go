@@ -66,6 +66,7 @@ type Builder struct {
 	made     map[string]*step.Step   // steps of the graph so far, by name: roles share them
 	operator map[string]*operatorDeb // by component; what is not there is stood in for
 	files    map[string]operatorFiles
+	jdks     map[string]compiler // of Java, by major version
 
 	host struct {
 		sync.Once
@@ -145,6 +146,7 @@ func (b *Builder) graph(targets func(role) []*step.Step) (*step.Graph, []role, e
 
 func (b *Builder) graphOf(names []string, targets func(role) []*step.Step) (*step.Graph, []role, error) {
 	b.made, b.operator, b.files = map[string]*step.Step{}, map[string]*operatorDeb{}, map[string]operatorFiles{}
+	b.jdks = map[string]compiler{}
 	var roles []role
 	var wanted []*step.Step
 	for _, name := range names {
@@ -187,6 +189,7 @@ func (b *Builder) chain(r *recipe.Role) (role, error) {
 	if err := b.checkEggs(r); err != nil {
 		return role{}, err
 	}
+	b.findJDKs(r)
 	chain := role{name: r.Name, debs: b.debs(r)}
 	if b.opt.Only == OnlyPackages {
 		chain.lock = b.roleLock(r, chain.debs, nil, nil)

@@ -11,6 +11,7 @@ import (
 	"github.com/mesos-forge/forge/builder/recipe"
 	"github.com/mesos-forge/forge/builder/source"
 	"github.com/mesos-forge/forge/builder/source/git"
+	"github.com/mesos-forge/forge/builder/source/java"
 	"github.com/mesos-forge/forge/builder/source/mavenbuild"
 	"github.com/mesos-forge/forge/builder/step"
 	"github.com/mesos-forge/forge/builder/store"
@@ -80,7 +81,7 @@ func (b *Builder) findBuild(c *recipe.Component, artifact string, found []string
 		return nil
 	}
 	m := buildOf(a)
-	jdk, err := mavenbuild.FindJDK(m.JDK, set.JavaHome)
+	jdk, err := java.Find(m.JDK, set.JavaHome)
 	if err != nil {
 		return fmt.Errorf("setting builds.%s: %w", artifact, err)
 	}
@@ -93,7 +94,7 @@ func (b *Builder) findBuild(c *recipe.Component, artifact string, found []string
 
 // mavenBuild makes the steps from a commit to a jar: its tree, the files that its build takes from
 // repositories, and the build with these alone.
-func (b *Builder) mavenBuild(artifact string, m *recipe.MavenBuild, set Build, jdk mavenbuild.JDK) built {
+func (b *Builder) mavenBuild(artifact string, m *recipe.MavenBuild, set Build, jdk java.JDK) built {
 	commit := git.Commit{Repository: set.Repository, ID: set.Commit}
 	tree := b.once("git/"+artifact, func(name string) *step.Step { return b.gitTree(name, artifact, commit) })
 	record := b.once("maven-record/"+artifact, func(name string) *step.Step { return b.mavenRecord(name, artifact, commit, tree, jdk) })
@@ -134,7 +135,7 @@ func (b *Builder) gitTree(name, artifact string, commit git.Commit) *step.Step {
 }
 
 // mavenRecord takes down, and keeps, what a build takes from repositories; with a lock, exactly what that says.
-func (b *Builder) mavenRecord(name, artifact string, commit git.Commit, tree *step.Step, jdk mavenbuild.JDK) *step.Step {
+func (b *Builder) mavenRecord(name, artifact string, commit git.Commit, tree *step.Step, jdk java.JDK) *step.Step {
 	locked := b.lockedBuild(artifact)
 	if b.pins.write {
 		locked = nil // a lock made anew takes what comes

@@ -15,6 +15,7 @@ import (
 type debSettings struct {
 	Maintainer string
 	Packages   []string // "NAME VERSION" of the package and of those that it depends on exactly
+	Compilers  []string `json:",omitempty"` // of sources of Java
 }
 
 func (b *Builder) debSettings(self string, components []string) debSettings {
@@ -44,6 +45,7 @@ func (b *Builder) debs(r *recipe.Role) []*step.Step {
 		if c.PackageName() != "" {
 			out = append(out, b.once("deb/"+c.PackageName(), func(step string) *step.Step {
 				set := b.debSettings(c.PackageName()+" "+b.packageVersion(c), c.Requires)
+				set.Compilers = b.compilers(c)
 				return b.deb(step, b.componentLayout(c), b.componentInputs(c), set,
 					func(in deb.Inputs) (deb.Spec, error) {
 						in.StandIn, in.Optional = b.fileStandsIn(c), b.files[c.Name].optional
@@ -86,10 +88,13 @@ func (b *Builder) componentInputs(c *recipe.Component) []recipe.Input {
 
 // layout joins a recipe's operations with the steps that they need.
 func (b *Builder) layout(dir string, ops []recipe.Operation, artifacts *step.Step) layout {
-	l := layout{ops: ops, dir: dir, artifacts: artifacts, programs: map[string]*step.Step{}, packed: map[string]layout{}}
+	l := layout{ops: ops, dir: dir, artifacts: artifacts, programs: map[string]*step.Step{}, jdks: map[string]*step.Step{}, packed: map[string]layout{}}
 	for _, op := range ops {
 		if op.Program != "" {
 			l.programs[op.Program] = b.program(op.Program)
+		}
+		if tree := b.jdks[op.JDK].tree; op.Java != "" && tree != nil {
+			l.jdks[op.JDK] = tree
 		}
 	}
 	return l

@@ -25,8 +25,9 @@ type layout struct {
 	dir       string     // the stack's folder, below the checkout
 	artifacts *step.Step // nil: there are none
 	programs  map[string]*step.Step
-	packed    map[string]layout // of other components, by name
-	clamp     time.Time         // the latest time in archives that are made
+	jdks      map[string]*step.Step // trees, by major version, where the host has no such JDK
+	packed    map[string]layout     // of other components, by name
+	clamp     time.Time             // the latest time in archives that are made
 }
 
 // needs are the outputs of steps that a layout uses.
@@ -37,6 +38,9 @@ func (l layout) needs() []step.Ref {
 	}
 	for _, name := range sortedNames(l.programs) {
 		out = append(out, l.programs[name].Out("program"))
+	}
+	for _, name := range sortedNames(l.jdks) {
+		out = append(out, l.jdks[name].Out("tree"))
 	}
 	for _, name := range sortedNames(l.packed) {
 		out = append(out, l.packed[name].needs()...)
@@ -79,6 +83,8 @@ func (b *Builder) operate(ctx context.Context, r *step.Run, dir string, op recip
 			return err
 		}
 		return copyFile(src, to, mode(op.Mode, 0o755))
+	case op.Java != "":
+		return b.compileJava(ctx, r, dir, op, l)
 	case op.Rearrange != "":
 		return b.rearrange(ctx, to, op, l, files)
 	case op.Pack != "":

@@ -81,7 +81,7 @@ func ForComponent(in Inputs, c *recipe.Component) (Spec, error) {
 		return Spec{}, fmt.Errorf("component %s: %w", c.Name, err)
 	}
 	works = append([]Work{{Files: "*", Holders: holders(c.Copyright), Licence: c.Licence}}, works...)
-	works = append(works, Work{Files: strings.TrimPrefix(shareDir, "/") + "/*", Holders: []string{authors}, Licence: "Apache-2.0"})
+	works = append(works, ownWork(c))
 	s.Copyright, err = Copyright(c.Name, c.Homepage, works...)
 	return s, err
 }

@@ -49,6 +49,18 @@ func artifactWorks(c *recipe.Component) ([]Work, error) {
 	return out, nil
 }
 
+// ownWork is what forge itself brings into a component's package: what it says to forge-node, and jars of sources of
+// the recipe's.
+func ownWork(c *recipe.Component) Work {
+	w := Work{Files: strings.TrimPrefix(shareDir, "/") + "/*", Holders: []string{authors}, Licence: "Apache-2.0"}
+	for _, op := range c.Layout {
+		if op.Java != "" {
+			w.Files += " " + strings.TrimPrefix(op.To, "/")
+		}
+	}
+	return w
+}
+
 // fileName is what an artifact's file is called in a package; for an operator's file, a pattern.
 func fileName(a recipe.Artifact) (string, error) {
 	name := ""

@@ -17,6 +17,7 @@ var verbs = map[string][]string{
 	"dir":     {"mode", "owner", "group"},
 	"program": {"to", "mode", "owner", "group"},
 	"file":    {"to", "mode", "owner", "group"},
+	"java":    {"to", "classpath", "jdk", "release", "mode", "owner", "group"},
 
 	"rearrange": {"to", "jars"},
 	"pack":      {"to", "jars", "from", "top", "exclude", "add"},
@@ -46,7 +47,7 @@ func (k *componentCheck) operation(at string, op Operation) {
 		return
 	}
 	verb := found[0]
-	for _, key := range []string{"to", "member", "include", "exclude", "strip", "like", "python", "mode", "owner", "group", "from", "top", "jars", "add"} {
+	for _, key := range []string{"to", "member", "include", "exclude", "strip", "like", "python", "mode", "owner", "group", "from", "top", "jars", "add", "classpath", "jdk", "release"} {
 		if d.has(at+"/"+key) && !slices.Contains(verbs[verb], key) {
 			d.errorf(at+"/"+key, "", "%q has no meaning beside %q", key, verb)
 		}
@@ -94,6 +95,8 @@ func (k *componentCheck) operation(at string, op Operation) {
 		checkTargetPath(d, at+"/to", op.To)
 	case "rearrange", "pack":
 		k.archive(at, verb, op)
+	case "java":
+		k.java(at, op)
 	case "file":
 		k.checkSourcePath(d, at+"/file", k.c.Dir, op.File)
 		checkTargetPath(d, at+"/to", op.To)

@@ -3,7 +3,6 @@ package recipe
 import (
 	"path"
 	"regexp"
-	"strconv"
 	"strings"
 )
 
@@ -52,7 +51,5 @@ func (k *componentCheck) mavenBuild(at string, m MavenBuild) {
 	if _, err := path.Match(m.Jar, ""); err != nil || m.Jar == "" || path.IsAbs(m.Jar) || path.Clean(m.Jar) != m.Jar || strings.HasPrefix(m.Jar, "..") {
 		k.d.errorf(at+"jar", "", "%q is not a pattern for a file below the project's folder", m.Jar)
 	}
-	if n, err := strconv.Atoi(m.JDK); err != nil || n < 6 || strconv.Itoa(n) != m.JDK {
-		k.d.errorf(at+"jdk", "", "%q is not the major version of a JDK, such as 8 or 17", m.JDK)
-	}
+	k.jdk(strings.TrimSuffix(at, "/"), m.JDK)
 }

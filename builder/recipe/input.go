@@ -26,7 +26,7 @@ type Input struct {
 // name. The component must be one of the stack's.
 func (s *Stack) ComponentInputs(name string) []Input {
 	c := *s.Components[name]
-	files := operationFiles(c.Dir, c.Layout)
+	files := s.operationFiles(c.Dir, c.Layout)
 	files = append(files, packageFiles(c.Dir, c.Package)...)
 	for _, t := range c.Templates() {
 		files = append(files, t)
@@ -46,7 +46,7 @@ func (s *Stack) StandinInputs(name string) []Input {
 		return nil
 	}
 	st := c.Upstream.Standin
-	files := append(operationFiles(c.Dir, st.Layout), packageFiles(c.Dir, st.Package)...)
+	files := append(s.operationFiles(c.Dir, st.Layout), packageFiles(c.Dir, st.Package)...)
 	return s.inputs(c.Path, struct {
 		Name     string
 		Upstream string
@@ -113,7 +113,7 @@ func canonical(v any) string {
 	return hex.EncodeToString(sum[:])
 }
 
-func operationFiles(dir string, ops []Operation) []string {
+func (s *Stack) operationFiles(dir string, ops []Operation) []string {
 	var files []string
 	for _, op := range ops {
 		if op.File != "" {
@@ -122,7 +122,22 @@ func operationFiles(dir string, ops []Operation) []string {
 		for _, name := range op.Add {
 			files = append(files, path.Join(dir, name))
 		}
+		if op.Java != "" {
+			files = append(files, s.JavaSources(dir, op.Java)...)
+		}
 	}
+	return files
+}
+
+// JavaSources are the sources of an operation of a recipe in dir, as paths in the checkout, sorted.
+func (s *Stack) JavaSources(dir, folder string) []string {
+	var files []string
+	for name := range s.digests {
+		if strings.HasPrefix(name, path.Join(dir, folder)+"/") && path.Ext(name) == ".java" {
+			files = append(files, name)
+		}
+	}
+	slices.Sort(files)
 	return files
 }
 

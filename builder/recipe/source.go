@@ -81,7 +81,7 @@ type MavenBuild struct {
 }
 
 // Operation is one step of a layout: exactly one of Copy, Extract, Egg, Link, Dir,
-// Program, File, Rearrange and Pack is set. Paths on the target are absolute and clean.
+// Program, File, Java, Rearrange and Pack is set. Paths on the target are absolute and clean.
 type Operation struct {
 	// Copy puts the artifact of this name, or each of these, at To; a To that
 	// ends in "/" is a directory, the file keeps its name (for Maven
@@ -117,6 +117,21 @@ type Operation struct {
 	// File puts a file of the stack's folder at To, as it is.
 	File string `yaml:"file,omitempty" json:"file,omitempty"`
 
+	// Java compiles the .java files below this folder of the stack's folder, and
+	// makes the jar To of their classes. The packages are folders in it:
+	// "java" with java/forge/hdfs/NameNode.java is of the package forge.hdfs.
+	Java string `yaml:"java,omitempty" json:"java,omitempty"`
+	// ClassPath are jars on the target that the sources are compiled against, as
+	// globs over what the operations before this one laid out. Each must match.
+	ClassPath []string `yaml:"classpath,omitempty" json:"classpath,omitempty"`
+	// JDK is the major version of the Java development kit that compiles:
+	// the host's or, where the host has none of it, the distribution's, in a tree of
+	// its own. Which one it is counts as an input of the package.
+	JDK string `yaml:"jdk,omitempty" json:"jdk,omitempty" jsonschema:"pattern=^[0-9]+$"`
+	// Release is the oldest version of Java that runs the classes (javac
+	// --release): not above the JDK's, nor above that of the node's Java.
+	Release int `yaml:"release,omitempty" json:"release,omitempty" jsonschema:"minimum=7"`
+
 	// Rearrange makes of this artifact, CDH 5's tarball of Hadoop, the archive To from
 	// which Mesos starts MapReduce 1, with the artifacts Jars in its libraries.
 	Rearrange string `yaml:"rearrange,omitempty" json:"rearrange,omitempty"`
@@ -135,7 +150,7 @@ type Operation struct {
 
 	// To is the path on the target (for Link: the link's text).
 	To string `yaml:"to,omitempty" json:"to,omitempty"`
-	// Mode in octal, four digits. Empty means 0644 for Copy and File, 0755 for Dir and
+	// Mode in octal, four digits. Empty means 0644 for Copy, File and Java, 0755 for Dir and
 	// Program; for Extract, 0755 for what the archive marks executable and for
 	// directories, else 0644.
 	Mode string `yaml:"mode,omitempty" json:"mode,omitempty" jsonschema:"pattern=^[0-7]{4}$"`

@@ -15,6 +15,7 @@ import (
 	"github.com/mesos-forge/forge/builder/archive"
 	"github.com/mesos-forge/forge/builder/sandbox"
 	"github.com/mesos-forge/forge/builder/source"
+	"github.com/mesos-forge/forge/builder/source/java"
 	"github.com/mesos-forge/forge/builder/store"
 )
 
@@ -29,7 +30,7 @@ type Project struct {
 
 // Builder runs mvn of the host.
 type Builder struct {
-	JDK     JDK
+	JDK     java.JDK
 	Program string // mvn's path or its name in PATH; empty is "mvn"
 	Home    string // the user's home, whose .m2/settings.xml Record uses; empty is $HOME
 	Env     []string
@@ -105,17 +106,21 @@ var goals = []string{"-DskipTests", "package"}
 
 // run runs the build. Without network it has the local repository alone, and no settings of anybody.
 func (s *site) run(ctx context.Context, network bool) error {
-	room, err := newRoom(s.dir, s.JDK, s.Program, network)
+	room, err := java.NewRoom(s.dir, s.JDK, network)
 	if err != nil {
 		return err
 	}
-	room.bind(s.path("project"), insideWork+"/project")
-	room.bind(s.path("repository"), insideWork+"/repository")
-	room.bind(s.path("home"), insideHome)
-	args := []string{room.mvn, "-B", "-ntp", "-C", "-Dmaven.repo.local=" + insideWork + "/repository",
+	mvn, err := findMvn(room, s.Program)
+	if err != nil {
+		return err
+	}
+	room.Bind(s.path("project"), java.InsideWork+"/project")
+	room.Bind(s.path("repository"), java.InsideWork+"/repository")
+	room.Bind(s.path("home"), java.InsideHome)
+	args := []string{mvn, "-B", "-ntp", "-C", "-Dmaven.repo.local=" + java.InsideWork + "/repository",
 		"-Dproject.build.outputTimestamp=" + epoch.Format(time.RFC3339)}
-	opts := "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Duser.home=" + insideHome + " -Duser.name=forge"
-	env := []string{"JAVA_HOME=" + room.java, "HOME=" + insideHome, fmt.Sprintf("SOURCE_DATE_EPOCH=%d", epoch.Unix())}
+	opts := "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Duser.home=" + java.InsideHome + " -Duser.name=forge"
+	env := []string{"JAVA_HOME=" + room.Java, "HOME=" + java.InsideHome, fmt.Sprintf("SOURCE_DATE_EPOCH=%d", epoch.Unix())}
 	if network {
 		args = append(args, "-U")
 		more, user := s.userEnv()
@@ -124,7 +129,7 @@ func (s *site) run(ctx context.Context, network bool) error {
 			return err
 		}
 	} else {
-		args = append(args, "-o", "-s", insideHome+"/.m2/settings.xml", "-gs", insideHome+"/.m2/settings.xml")
+		args = append(args, "-o", "-s", java.InsideHome+"/.m2/settings.xml", "-gs", java.InsideHome+"/.m2/settings.xml")
 		if err := os.WriteFile(s.path("home/.m2/settings.xml"), []byte("<settings/>\n"), 0o644); err != nil {
 			return err
 		}
@@ -135,8 +140,8 @@ func (s *site) run(ctx context.Context, network bool) error {
 	if s.Log != nil {
 		out = io.MultiWriter(s.Log, &said)
 	}
-	err = sandbox.Run(ctx, sandbox.Spec{Root: room.dir, Args: append(args, goals...), Env: env, Dir: insideWork + "/project",
-		Binds: room.binds, Network: network, Stdout: out, Stderr: out})
+	err = sandbox.Run(ctx, sandbox.Spec{Root: room.Dir, Args: append(args, goals...), Env: env, Dir: java.InsideWork + "/project",
+		Binds: room.Binds, Network: network, Stdout: out, Stderr: out})
 	return s.explain(err, &said, network)
 }
 
@@ -229,7 +234,7 @@ func (b *Builder) Build(ctx context.Context, p Project, files []File, blobs Blob
 		return res, err
 	}
 	out := s.path("result.jar")
-	if err := normalize(ctx, made, out); err != nil {
+	if err := java.Normalize(ctx, made, out); err != nil {
 		return res, fmt.Errorf("project %s: %s: %w", p.Name, filepath.Base(made), err)
 	}
 	return source.Adopt(source.Artifact{Name: p.Name}, out, filepath.Base(made), "build of "+p.Name, blobs)

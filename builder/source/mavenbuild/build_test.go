@@ -15,6 +15,7 @@ import (
 
 	"github.com/mesos-forge/forge/builder/archive"
 	"github.com/mesos-forge/forge/builder/sandbox"
+	"github.com/mesos-forge/forge/builder/source/java"
 	"github.com/mesos-forge/forge/builder/source/mavenbuild"
 	"github.com/mesos-forge/forge/builder/store"
 )
@@ -25,9 +26,9 @@ func TestMain(m *testing.M) {
 }
 
 // jdk is the one that CI has: Debian's of bookworm.
-func jdk(t *testing.T) mavenbuild.JDK {
+func jdk(t *testing.T) java.JDK {
 	t.Helper()
-	j, err := mavenbuild.FindJDK("17", "")
+	j, err := java.Find("17", "")
 	if err == nil {
 		_, err = exec.LookPath("mvn")
 	}

@@ -74,3 +74,10 @@ func (s *site) command() string {
 	}
 	return s.project.Repeat + " && " + run
 }
+
+func orNone(names []string) string {
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
+}

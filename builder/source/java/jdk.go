@@ -1,4 +1,4 @@
-package mavenbuild
+package java
 
 import (
 	"bufio"
@@ -21,11 +21,11 @@ type JDK struct {
 // jvmFolders is where Debian, and most others, install JDKs.
 const jvmFolders = "/usr/lib/jvm/*"
 
-// FindJDK returns the host's JDK of a major version, such as 17. With home, it is the one in that folder;
+// Find returns the host's JDK of a major version, such as 17. With home, it is the one in that folder;
 // else JAVA_HOME's or one of the system's. Of several the first by folder is taken.
-func FindJDK(major, home string) (JDK, error) {
+func Find(major, home string) (JDK, error) {
 	if home != "" {
-		j, err := ReadJDK(home)
+		j, err := Read(home)
 		if err == nil && j.Major() != major {
 			err = fmt.Errorf("JDK %s is of version %s, and the build wants JDK %s: name the folder of one", home, j.Version, major)
 		}
@@ -40,7 +40,7 @@ func FindJDK(major, home string) (JDK, error) {
 	}
 	var have []string
 	for _, home := range homes {
-		j, err := ReadJDK(home)
+		j, err := Read(home)
 		if err != nil {
 			continue
 		}
@@ -50,8 +50,27 @@ func FindJDK(major, home string) (JDK, error) {
 		have = append(have, j.Version)
 	}
 	slices.Sort(have)
-	return JDK{}, fmt.Errorf("the build wants JDK %s, and the host has %s: install it (Debian: apt install openjdk-%s-jdk-headless), or name its folder in the setting java_home",
+	return JDK{}, fmt.Errorf("the build wants JDK %s, and the host has %s: install it (Debian: apt install openjdk-%s-jdk-headless), or name its folder: in the environment's JAVA_HOME, or for the build of a repository in its setting java_home",
 		major, orNone(slices.Compact(have)), major)
+}
+
+// FindIn returns the JDK of a major version in a tree; Home is its folder there.
+func FindIn(tree, major string) (JDK, error) {
+	homes, err := filepath.Glob(filepath.Join(tree, jvmFolders))
+	if err != nil {
+		return JDK{}, err
+	}
+	for _, home := range homes {
+		j, err := Read(home)
+		if err != nil || j.Major() != major {
+			continue
+		}
+		if inside, ok := strings.CutPrefix(j.Home, tree+"/"); ok {
+			j.Home = "/" + inside
+			return j, nil
+		}
+	}
+	return JDK{}, fmt.Errorf("the tree %s has no JDK %s", tree, major)
 }
 
 func orNone(names []string) string {
@@ -64,8 +83,8 @@ func orNone(names []string) string {
 // maxRelease bounds a JDK's file "release", in bytes.
 const maxRelease = 64 << 10
 
-// ReadJDK looks at the JDK in a folder: its file "release" says what it is (JEP 223).
-func ReadJDK(home string) (JDK, error) {
+// Read looks at the JDK in a folder: its file "release" says what it is (JEP 223).
+func Read(home string) (JDK, error) {
 	named := home
 	home, err := filepath.EvalSymlinks(home)
 	if err != nil {

@@ -1,4 +1,4 @@
-package mavenbuild
+package java
 
 import (
 	"archive/zip"
@@ -23,10 +23,10 @@ const (
 	maxJar     = 2 << 30 // bytes, unpacked
 )
 
-// normalize writes a jar anew, so that its bytes depend on what is in it alone: members sorted, the manifest first
+// Normalize writes a jar anew, so that its bytes depend on what is in it alone: members sorted, the manifest first
 // as readers of streams want it, no times, and no dates in pom.properties. Plugins of Maven's older than
 // project.build.outputTimestamp write the clock into all of these.
-func normalize(ctx context.Context, from, to string) (err error) {
+func Normalize(ctx context.Context, from, to string) (err error) {
 	in, err := zip.OpenReader(from)
 	if err != nil {
 		return fmt.Errorf("not a jar: %w", err)
@@ -71,12 +71,17 @@ func sortKey(name string) string {
 	return name
 }
 
-func copyMember(w *zip.Writer, m *zip.File, left int64) (int64, error) {
-	h := &zip.FileHeader{Name: m.Name, Method: zip.Deflate, Modified: date}
-	if strings.HasSuffix(m.Name, "/") {
+// create begins a member; a name that ends in "/" is a folder's.
+func create(w *zip.Writer, name string) (io.Writer, error) {
+	h := &zip.FileHeader{Name: name, Method: zip.Deflate, Modified: date}
+	if strings.HasSuffix(name, "/") {
 		h.Method = zip.Store
 	}
-	out, err := w.CreateHeader(h)
+	return w.CreateHeader(h)
+}
+
+func copyMember(w *zip.Writer, m *zip.File, left int64) (int64, error) {
+	out, err := create(w, m.Name)
 	if err != nil || strings.HasSuffix(m.Name, "/") {
 		return 0, err
 	}
