@@ -86,6 +86,9 @@ func (b *Builder) componentInputs(c *recipe.Component) []recipe.Input {
 
 // layout joins a recipe's operations with the steps that they need.
 func (b *Builder) layout(dir string, ops []recipe.Operation, artifacts *step.Step) layout {
+	if len(ops) == 0 {
+		artifacts = nil
+	}
 	l := layout{ops: ops, dir: dir, artifacts: artifacts, programs: map[string]*step.Step{}, packed: map[string]layout{}}
 	for _, op := range ops {
 		if op.Program != "" {

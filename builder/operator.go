@@ -32,6 +32,9 @@ type operatorDeb struct {
 	deb.Result // Filename is its base name in the operator's folder
 	Digest     store.Digest
 	Size       int64 // bytes
+	// Release is the version of the release archive that the package is made of; "" where it is taken as it
+	// is. Filename, Digest and Size are then the archive's.
+	Release string
 }
 
 // findOperatorDebs looks for the operator's packages of a role's components. None is an error
@@ -56,20 +59,18 @@ func (b *Builder) findOperatorDebs(r *recipe.Role) error {
 }
 
 func (b *Builder) findOperatorDeb(vendor *file.Folder, c *recipe.Component) (*operatorDeb, error) {
-	var globs, found []string
-	for _, s := range c.Artifacts[c.Upstream.Artifact].Sources {
-		if s.File == "" {
-			continue
-		}
-		paths, err := vendor.Match(s.File)
-		if err != nil {
-			return nil, err
-		}
-		globs, found = append(globs, s.File), append(found, paths...)
+	globs, found, err := matches(vendor, c.Artifacts[c.Upstream.Artifact])
+	if err != nil {
+		return nil, err
 	}
-	slices.Sort(found)
-	found = slices.Compact(found)
 	line, pinned := b.pins.artifact(c.Name+"/"+c.Upstream.Artifact, c.Artifacts[c.Upstream.Artifact])
+	if c.Upstream.Tarball != nil {
+		more, release, err := b.findRelease(vendor, c, found)
+		if err != nil || release != nil {
+			return release, err
+		}
+		globs = append(globs, more...)
+	}
 	switch {
 	case len(found) > 1:
 		return nil, fmt.Errorf("%s has %d files for the package %s: %s; leave the one that is meant", vendor, len(found), c.Upstream.Package, strings.Join(found, ", "))
@@ -86,6 +87,22 @@ func (b *Builder) findOperatorDeb(vendor *file.Folder, c *recipe.Component) (*op
 			strings.Join(globs, " or "), b.opt.Vendor, ProfileLab, c.Upstream.Package, ProfileLab)
 	}
 	return nil, nil
+}
+
+// matches looks for the files of the operator's folder that an artifact may be.
+func matches(vendor *file.Folder, a recipe.Artifact) (globs, found []string, err error) {
+	for _, s := range a.Sources {
+		if s.File == "" {
+			continue
+		}
+		paths, err := vendor.Match(s.File)
+		if err != nil {
+			return nil, nil, err
+		}
+		globs, found = append(globs, s.File), append(found, paths...)
+	}
+	slices.Sort(found)
+	return globs, slices.Compact(found), nil
 }
 
 // pinnedDeb is a package that a lock names and a mirror of the operator may have.
@@ -195,7 +212,9 @@ func (b *Builder) standIns(r *recipe.Role) []string {
 // upstream returns the step for a package that keeps its upstream's name: the operator's file
 // as it is, or the stand-in.
 func (b *Builder) upstream(name string, c *recipe.Component) *step.Step {
-	if o := b.operator[c.Name]; o != nil {
+	if o := b.operator[c.Name]; o != nil && o.Release != "" {
+		return b.packRelease(name, c, *o)
+	} else if o != nil {
 		return b.takeOperatorDeb(name, c, *o)
 	}
 	s := c.Upstream.Standin

@@ -65,7 +65,7 @@ func (b *Builder) findOperatorFile(vendor *file.Folder, c *recipe.Component, art
 	if err := refuse(vendor, a, globs, b.opt.Vendor); err != nil {
 		return err
 	}
-	if c.Upstream != nil && c.Upstream.Artifact == artifact || len(globs) == 0 && buildOf(a) == nil {
+	if c.Upstreams(artifact) || len(globs) == 0 && buildOf(a) == nil {
 		return nil // see findOperatorDebs
 	}
 	if b.pins.isBuilt(artifact, a) {

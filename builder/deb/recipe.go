@@ -111,6 +111,25 @@ func ForStandin(in Inputs, c *recipe.Component) (Spec, error) {
 	return s, err
 }
 
+// ForTarball returns the package that is made of an upstream's release archive of a version, under the
+// upstream's name.
+func ForTarball(in Inputs, c *recipe.Component, version string) (Spec, error) {
+	if c.Upstream == nil || c.Upstream.Tarball == nil {
+		return Spec{}, fmt.Errorf("component %s: its package is made of no release archive", c.Name)
+	}
+	t := c.Upstream.Tarball
+	s, err := in.spec(c.Dir, t.Overlay, t.Package)
+	if err != nil {
+		return Spec{}, fmt.Errorf("package %s: %w", c.Upstream.Package, err)
+	}
+	s.name(c.Upstream.Package, t.TarballVersion(version), t.Summary, t.Description)
+	s.Info.Homepage, s.Info.License = c.Homepage, c.Licence
+	s.Groups, s.Users, s.Changelog, s.LintianOverrides = t.Groups, t.Users, t.Changelog, t.LintianOverrides
+	s.Purge = rendered(node.Component{Dirs: c.Dirs})
+	s.Copyright, err = Copyright(c.Upstream.Package, c.Homepage, Work{Files: "*", Holders: holders(c.Copyright), Licence: c.Licence})
+	return s, err
+}
+
 // ForRole returns the package forge-role-NAME, which depends on the packages of all components of
 // the role and carries its overlay and manifest.
 func ForRole(in Inputs, r *recipe.Role) (Spec, error) {

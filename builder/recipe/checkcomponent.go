@@ -48,7 +48,7 @@ func (k *componentCheck) run() {
 	if c.PackageName() == "" && len(c.Debian) == 0 {
 		d.errorf("", "", "component %q is empty: no debian packages, layout, overlay, services or files", c.Name)
 	}
-	k.users()
+	k.users("users/", c.Users, k.groups(c, nil))
 	if c.PackageName() != "" {
 		k.packaging("", c.Package, c.Changelog, c.LintianOverrides)
 		k.changelogHead()
@@ -138,6 +138,7 @@ func (k *componentCheck) upstream() {
 	}
 	checkPackages(k.d, "upstream/package", []string{u.Package})
 	k.artifact("upstream/artifact", u.Artifact)
+	k.tarball()
 	s := u.Standin
 	if s == nil {
 		return
@@ -145,6 +146,35 @@ func (k *componentCheck) upstream() {
 	k.overlay(k.d, "upstream/standin/overlay", s.Overlay)
 	k.layout("upstream/standin/layout", s.Layout)
 	k.packaging("upstream/standin/", s.Package, s.Changelog, s.LintianOverrides)
+}
+
+// tarball checks how an upstream's package is made of a release archive.
+func (k *componentCheck) tarball() {
+	const at = "upstream/tarball"
+	t := k.c.Upstream.Tarball
+	if t == nil {
+		return
+	}
+	k.artifact(at+"/artifact", t.Artifact)
+	a := k.c.Artifacts[t.Artifact]
+	if t.Artifact == k.c.Upstream.Artifact {
+		k.d.errorf(at+"/artifact", "", "%q is the package itself", t.Artifact)
+	} else if a.Optional || a.Standin != nil || slices.ContainsFunc(a.Sources, func(s Source) bool { return s.File == "" }) {
+		k.d.errorf(at+"/artifact", "", "%q must be a file of the operator's, neither optional nor stood in for: the stand-in is the package's", t.Artifact)
+	}
+	for i, p := range slices.Concat(t.Launchers, t.Jars) {
+		if path.IsAbs(p) || path.Clean(p) != p || strings.HasPrefix(p, "..") {
+			k.d.errorf(at, "", "%q (number %d of launchers and jars) is not a path below the archive's folder", p, i+1)
+		}
+	}
+	k.overlay(k.d, at+"/overlay", t.Overlay)
+	k.layout(at+"/layout", t.Layout)
+	groups := k.groups(k.c, nil)
+	for _, g := range t.Groups {
+		groups = append(groups, g.Name)
+	}
+	k.users(at+"/users/", t.Users, groups)
+	k.packaging(at+"/", t.Package, t.Changelog, t.LintianOverrides)
 }
 
 // artifact checks a reference to an artifact.
@@ -156,10 +186,10 @@ func (k *componentCheck) artifact(at, name string) {
 	k.used[name] = true
 }
 
-func (k *componentCheck) users() {
-	groups := k.groups(k.c, nil)
-	for i, u := range k.c.Users {
-		at := "users/" + strconv.Itoa(i)
+// users checks a list at key path prefix; groups are those that there are.
+func (k *componentCheck) users(prefix string, users []User, groups []string) {
+	for i, u := range users {
+		at := prefix + strconv.Itoa(i)
 		for j, g := range append([]string{u.Group}, u.Groups...) {
 			if !slices.Contains(groups, g) {
 				sub := at + "/group"

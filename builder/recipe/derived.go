@@ -54,6 +54,23 @@ func (c *Component) MayStandIn() bool {
 	return false
 }
 
+// TarballVersion is the version of the upstream's package that forge makes of a
+// release archive of that version.
+func (t *Tarball) TarballVersion(upstream string) string {
+	revision := 1
+	if len(t.Changelog) > 0 {
+		revision = max(revision, t.Changelog[0].Revision)
+	}
+	return fmt.Sprintf("%s-0forge%d", upstream, revision)
+}
+
+// Upstreams tells whether an artifact is the operator's package, or what it is made
+// of: one or the other is there, or none where a stand-in may be.
+func (c *Component) Upstreams(artifact string) bool {
+	u := c.Upstream
+	return u != nil && (u.Artifact == artifact || u.Tarball != nil && u.Tarball.Artifact == artifact)
+}
+
 // Date is that of the newest entry of the changelog; zero without one.
 func (c *Component) Date() time.Time {
 	if len(c.Changelog) == 0 {
