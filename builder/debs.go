@@ -100,7 +100,7 @@ func (b *Builder) layout(dir string, ops []recipe.Operation, artifacts *step.Ste
 
 // deb returns the step that makes one package; spec says what is in it.
 func (b *Builder) deb(name string, l layout, in []recipe.Input, settings any, spec func(deb.Inputs) (deb.Spec, error)) *step.Step {
-	s := &step.Step{Name: name, Kind: "deb", Version: 6, Settings: settings, Inputs: digests(in), Needs: l.needs()}
+	s := &step.Step{Name: name, Kind: "deb", Version: 7, Settings: settings, Inputs: digests(in), Needs: l.needs()}
 	s.Run = func(ctx context.Context, r *step.Run) error {
 		inputs := deb.Inputs{Stack: b.stack, Checkout: b.opt.Checkout, TempDir: r.Dir}
 		if len(l.ops) > 0 {
