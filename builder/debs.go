@@ -46,7 +46,8 @@ func (b *Builder) debs(r *recipe.Role) []*step.Step {
 				set := b.debSettings(c.PackageName()+" "+b.packageVersion(c), c.Requires)
 				return b.deb(step, b.componentLayout(c), b.componentInputs(c), set,
 					func(in deb.Inputs) (deb.Spec, error) {
-						in.StandIn, in.Optional = b.fileStandsIn(c), b.files[c.Name].optional
+						in.StandIn, in.Optional = b.fileStandsIn(c), b.told(c)
+						in.Links = b.links(c)
 						return deb.ForComponent(in, c)
 					})
 			}))

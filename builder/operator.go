@@ -14,6 +14,7 @@ import (
 	"github.com/mesos-forge/forge/builder/lock"
 	"github.com/mesos-forge/forge/builder/node"
 	"github.com/mesos-forge/forge/builder/recipe"
+	"github.com/mesos-forge/forge/builder/rootfs"
 	"github.com/mesos-forge/forge/builder/source"
 	"github.com/mesos-forge/forge/builder/source/file"
 	"github.com/mesos-forge/forge/builder/source/http"
@@ -35,6 +36,8 @@ type operatorDeb struct {
 	// Release is the version of the release archive that the package is made of; "" where it is taken as it
 	// is. Filename, Digest and Size are then the archive's.
 	Release string
+	// Found is which of its paths each of the recipe's finds has; nil: the first ones.
+	Found []int
 }
 
 // findOperatorDebs looks for the operator's packages of a role's components. None is an error
@@ -77,7 +80,11 @@ func (b *Builder) findOperatorDeb(vendor *file.Folder, c *recipe.Component) (*op
 	case len(found) == 1:
 		return b.readOperatorDeb(vendor, found[0], c)
 	case pinned && !b.pins.write && len(b.opt.Mirrors) > 0 && !b.opt.Offline:
-		return pinnedDeb(line)
+		o, err := pinnedDeb(line)
+		if err == nil {
+			o.Found = b.pinnedPaths(c)
+		}
+		return o, err
 	case b.pins.only && pinned:
 		return nil, fmt.Errorf("lock %s has the operator's package %s (sha256 %s), and no file matches %s in %s: put it there", b.pins.file, line.File, line.SHA256, strings.Join(globs, " or "), b.opt.Vendor)
 	case c.Upstream.Standin == nil:
@@ -139,7 +146,7 @@ func (b *Builder) readOperatorDeb(vendor *file.Folder, path string, c *recipe.Co
 	if err != nil {
 		return nil, err
 	}
-	d, err := archive.OpenDeb(context.Background(), f, info.Size(), archive.DebOptions{Name: filepath.Base(path)})
+	d, err := archive.OpenDeb(context.Background(), f, info.Size(), archive.DebOptions{Name: filepath.Base(path), XZ: rootfs.XZ})
 	if err != nil {
 		return nil, wrong("is no package: %w", err)
 	}
@@ -161,7 +168,13 @@ func (b *Builder) readOperatorDeb(vendor *file.Folder, path string, c *recipe.Co
 	if o.Digest, o.Size, err = store.DigestReader(f); err != nil {
 		return nil, fmt.Errorf("%s: %w", where, err)
 	}
-	return o, b.checkOperatorDeb(o, where, c)
+	if err := b.checkOperatorDeb(o, where, c); err != nil {
+		return nil, err
+	}
+	if o.Found, err = findPaths(context.Background(), d, c.Upstream.Finds); err != nil {
+		return nil, wrong("is not laid out as a package of %s: %w", c.Upstream.Package, err)
+	}
+	return o, nil
 }
 
 // renamed tells whether the name of a package's file, NAME_VERSION_ARCH.deb, says another version than the
@@ -229,7 +242,7 @@ func (b *Builder) upstream(name string, c *recipe.Component) *step.Step {
 
 // takeOperatorDeb returns the step that takes the operator's package as it is.
 func (b *Builder) takeOperatorDeb(name string, c *recipe.Component, o operatorDeb) *step.Step {
-	return &step.Step{Name: name, Kind: "operator-deb", Version: 2, Settings: o.Filename, Inputs: map[string]store.Digest{o.Filename: o.Digest},
+	return &step.Step{Name: name, Kind: "operator-deb", Version: 3, Settings: o.Filename, Inputs: map[string]store.Digest{o.Filename: o.Digest},
 		Run: func(ctx context.Context, r *step.Run) error {
 			vendor := file.Open(b.opt.Vendor)
 			defer vendor.Close()
@@ -240,6 +253,9 @@ func (b *Builder) takeOperatorDeb(name string, c *recipe.Component, o operatorDe
 			a := source.Artifact{Name: c.Name + "/" + c.Upstream.Artifact, File: o.Filename, Digest: o.Digest, Size: o.Size}
 			res, err := own.Fetch(ctx, a, b.store)
 			if err != nil {
+				return err
+			}
+			if err := b.comparePaths(ctx, res, c, o); err != nil {
 				return err
 			}
 			r.PutBlob("deb", res.Digest, res.Size)

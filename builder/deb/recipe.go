@@ -25,6 +25,9 @@ type Inputs struct {
 	StandIn bool
 	// Optional are the optional artifacts in Tree, sorted: they are told by the version.
 	Optional []string
+	// Links are symbolic links by path, with their targets, that the package has besides: see
+	// [recipe.Find].
+	Links map[string]string
 	// TempDir as in [Spec].
 	TempDir string
 }
@@ -57,6 +60,9 @@ func ForComponent(in Inputs, c *recipe.Component) (Spec, error) {
 		if err := s.labelStandIn(c.Name, s.Info.Name, s.Info.Version); err != nil {
 			return Spec{}, err
 		}
+	}
+	for at, target := range in.Links {
+		s.Entries = append(s.Entries, Entry{Path: at, Kind: recipe.EntryLink, Target: target})
 	}
 	manifest := c.Manifest()
 	if err := s.addJSON(path.Join(shareDir, "components", c.Name+".json"), manifest); err != nil {

@@ -139,6 +139,7 @@ func (k *componentCheck) upstream() {
 	checkPackages(k.d, "upstream/package", []string{u.Package})
 	k.artifact("upstream/artifact", u.Artifact)
 	k.tarball()
+	k.finds()
 	s := u.Standin
 	if s == nil {
 		return
@@ -175,6 +176,22 @@ func (k *componentCheck) tarball() {
 	}
 	k.users(at+"/users/", t.Users, groups)
 	k.packaging(at+"/", t.Package, t.Changelog, t.LintianOverrides)
+}
+
+// finds checks the paths that are looked for in an upstream's package.
+func (k *componentCheck) finds() {
+	for i, f := range k.c.Upstream.Finds {
+		at := "upstream/finds/" + strconv.Itoa(i)
+		if f.Link != "" {
+			checkTargetPath(k.d, at+"/link", f.Link)
+		}
+		for j, p := range f.Paths {
+			checkTargetPath(k.d, at+"/paths/"+strconv.Itoa(j), p)
+			if p == f.Link || slices.Contains(f.Paths[:j], p) {
+				k.d.errorf(at+"/paths/"+strconv.Itoa(j), "", "%q comes twice", p)
+			}
+		}
+	}
 }
 
 // artifact checks a reference to an artifact.

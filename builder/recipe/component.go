@@ -94,9 +94,24 @@ type Upstream struct {
 	// Tarball is what forge makes the package of where the operator has the
 	// upstream's archive and no package; nil means that it takes packages alone.
 	Tarball *Tarball `yaml:"tarball,omitempty" json:"tarball,omitempty"`
+	// Finds are paths that differ between the packages of several versions.
+	Finds []Find `yaml:"finds,omitempty" json:"finds,omitempty"`
 	// Standin takes the package's place while the artifact can't be had; nil
 	// means that there is none, and the artifact is needed in every profile.
 	Standin *Standin `yaml:"standin,omitempty" json:"standin,omitempty"`
+}
+
+// Find is a file of an upstream's package that others need, and that is not in
+// the same place in all of its versions: the package itself tells where.
+type Find struct {
+	// Link is the path at which forge-NAME has a symbolic link to it, whatever the
+	// package; empty: it must only be there.
+	Link string `yaml:"link,omitempty" json:"link,omitempty"`
+	// Paths are where it may be, the usual place of this stack's version, which is
+	// that of the stand-in, first. A package has one of them, or several that are
+	// links to one file. With another than the first, the version of forge-NAME ends
+	// in "+" and that path with dots for slashes.
+	Paths []string `yaml:"paths" json:"paths" jsonschema:"minItems=1"`
 }
 
 // Tarball makes a package of an upstream's release archive, under the upstream's

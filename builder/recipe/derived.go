@@ -34,8 +34,29 @@ func (c *Component) FullVersion(optional []string) string {
 	return strings.Join(append([]string{c.PackageVersion()}, optional...), "+")
 }
 
-// MayHoldMore tells whether any artifact of the component is optional.
+// At is what the version of forge-NAME says of the path number i, from 0: "" for the usual one.
+func (f Find) At(i int) string {
+	if i == 0 || f.Link == "" {
+		return ""
+	}
+	return strings.Map(func(r rune) rune {
+		if r == '/' || r == '-' || r == '_' {
+			return '.'
+		}
+		return r
+	}, strings.TrimPrefix(f.Paths[i], "/"))
+}
+
+// MayHoldMore tells whether any artifact of the component is optional, or a link of its package
+// may lead elsewhere.
 func (c *Component) MayHoldMore() bool {
+	if c.Upstream != nil {
+		for _, f := range c.Upstream.Finds {
+			if f.Link != "" && len(f.Paths) > 1 {
+				return true
+			}
+		}
+	}
 	for _, a := range c.Artifacts {
 		if a.Optional {
 			return true

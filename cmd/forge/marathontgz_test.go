@@ -62,12 +62,13 @@ func TestMarathonRelease(t *testing.T) {
 			start: `set -a; . /etc/default/marathon; unit=/usr/lib/systemd/system/marathon.service
 				exec setpriv --reuid $(sed -n 's/^User=//p' $unit) --regid $(sed -n 's/^Group=//p' $unit) --init-groups $(sed -n 's/^ExecStart=//p' $unit)`,
 			want: "marathon|\nMARATHON_HOSTNAME=master1\nMARATHON_HTTP_PORT=8080\nMARATHON_MASTER=zk://10.162.2.91:2181,10.162.2.92:2181,10.162.2.93:2181/mesos\n" +
-				"MARATHON_ZK=zk://10.162.2.91:2181,10.162.2.92:2181,10.162.2.93:2181/marathon\n"},
+				"MARATHON_ZK=zk://10.162.2.91:2181,10.162.2.92:2181,10.162.2.93:2181/marathon\nMESOS_NATIVE_JAVA_LIBRARY=/usr/lib/forge/libmesos.so\n"},
 		{stack: "cdh5", version: "0.6.1", tgz: marathonTGZ(t, "marathon-0.6.1", "bin/start", "target/scala-2.10/marathon-assembly-0.6.1.jar"),
 			contents: []string{"-rw-r--r-- root/root ./etc/init/marathon.conf", "-rwxr-xr-x root/root ./usr/local/bin/marathon", "-rw-r--r-- root/root ./usr/share/marathon/LICENSE",
 				"-rwxr-xr-x root/root ./usr/share/marathon/bin/start", "-rw-r--r-- root/root ./usr/share/marathon/target/scala-2.10/marathon-assembly-0.6.1.jar"},
 			start: `exec sh -c "$(sed -n 's/^exec //p' /etc/init/marathon.conf)"`,
-			want:  "root|--zk|zk://10.162.2.91:2181,10.162.2.92:2181,10.162.2.93:2181/marathon|--master|zk://10.162.2.91:2181,10.162.2.92:2181,10.162.2.93:2181/mesos|--hostname|master1|--http_port|8080|\n"},
+			want:  "root|--zk|zk://10.162.2.91:2181,10.162.2.92:2181,10.162.2.93:2181/marathon|--master|zk://10.162.2.91:2181,10.162.2.92:2181,10.162.2.93:2181/mesos|--hostname|master1|--http_port|8080|\n" +
+				"MESOS_NATIVE_JAVA_LIBRARY=/usr/lib/forge/libmesos.so\nMESOS_NATIVE_LIBRARY=/usr/lib/forge/libmesos.so\n"},
 	} {
 		t.Run(tt.stack, func(t *testing.T) {
 			f := newForge(t) // all that cdh5 needs is stood in for
