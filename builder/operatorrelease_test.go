@@ -4,13 +4,20 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"errors"
+	nethttp "net/http"
+	"net/http/httptest"
 	"os"
+	"os/exec"
+	"path"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/mesos-forge/forge/builder/event"
 	"github.com/mesos-forge/forge/builder/lock"
 	"github.com/mesos-forge/forge/builder/recipe"
+	"github.com/mesos-forge/forge/builder/step"
 	"github.com/mesos-forge/forge/builder/store"
 )
 
@@ -139,6 +146,63 @@ func writeFiles(t *testing.T, dir string, files map[string][]byte) {
 		}
 		if err := os.WriteFile(name, content, 0o644); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// TestOperatorReleaseFromMirror makes the package of the release that the lock names and a mirror has; what is not
+// laid out as one is refused there too.
+func TestOperatorReleaseFromMirror(t *testing.T) {
+	const name = "marathon-1.5.11.tgz"
+	for want, served := range map[string][]byte{
+		"": releaseTGZ(t, "marathon-1.5.11/bin/marathon", "marathon-1.5.11/lib/mesosphere.marathon.marathon-1.5.11.jar"),
+		"step deb/marathon: " + name + " has no bin/marathon or bin/start below marathon-1.5.11 to start it": releaseTGZ(t, "marathon-1.5.11/lib/mesosphere.marathon.marathon-1.5.11.jar"),
+	} {
+		server := httptest.NewServer(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
+			if path.Base(r.URL.Path) != name {
+				nethttp.NotFound(w, r)
+				return
+			}
+			w.Write(served)
+		}))
+		defer server.Close()
+		stack, err := recipe.Load(os.DirFS(".."), "bookworm")
+		if err != nil {
+			t.Fatal(err)
+		}
+		st, err := store.Open(filepath.Join(t.TempDir(), "store"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer st.Close()
+		line := lock.Artifact{Name: "marathon/marathon-tgz", Kind: "file", File: name, Size: int64(len(served)), SHA256: store.DigestOf(served).Hex()}
+		b := &Builder{opt: Options{Checkout: "..", Vendor: filepath.Join(t.TempDir(), "vendor"), Mirrors: []string{server.URL + "/files"}, Jobs: 1}, stack: stack, store: st,
+			pins: pins{file: "LOCK", lock: &lock.Lock{Stack: "bookworm", Artifacts: []lock.Artifact{line}}},
+			made: map[string]*step.Step{}, operator: map[string]*operatorDeb{}, files: map[string]operatorFiles{}}
+		r := &recipe.Role{Components: []string{"marathon"}}
+		if err := errors.Join(b.findOperatorFiles(r), b.findOperatorDebs(r)); err != nil || b.standsIn(stack.Components["marathon"]) {
+			t.Fatalf("%v; want the release of the lock", err)
+		}
+		g, err := step.NewGraph(b.upstream("deb/marathon", stack.Components["marathon"]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		done, err := (&step.Executor{Store: st, Sink: event.Discard, Jobs: 1, Memory: 1}).Execute(t.Context(), g)
+		if want != "" {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%v; want it to say %s", err, want)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, err := st.BlobPath(done["deb/marathon"].Outputs["deb"].Digest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out, err := exec.Command("dpkg-deb", "--showformat=${Package} ${Version} ${Architecture}", "--show", raw).Output(); err != nil || string(out) != "marathon 1.5.11-0forge1 all" {
+			t.Errorf("dpkg-deb says %s, %v", out, err)
 		}
 	}
 }
