@@ -39,37 +39,37 @@ const (
 // lineSights are gathered from every line of scripts and recipes. The first group is the value.
 var lineSights = []struct {
 	what     what
-	re       *regexp.Regexp
+	re       pattern
 	comments bool // in comments, too
 }{
-	{sawMesosDeb, regexp.MustCompile(`(?i)\bmesos[_-]([0-9]+\.[0-9]+\.[0-9]+)[^/\s]*\.deb\b`), false},
-	{sawMesosEgg, regexp.MustCompile(`(?i)\bmesos[a-z.]*-([0-9]+\.[0-9]+\.[0-9]+\w*)-py[0-9.]+[^/\s]*\.egg\b`), false},
-	{sawCDH, regexp.MustCompile(`\bcdh([0-9]+\.[0-9]+\.[0-9]+)\b`), false},
-	{sawHadoopMesos, regexp.MustCompile(`\bhadoop-mesos-([0-9]+\.[0-9]+\.[0-9]+)\.jar\b`), false},
-	{sawMarathon, regexp.MustCompile(`(?i)\bmarathon[_-]v?([0-9]+\.[0-9]+\.[0-9]+)`), false},
-	{sawName, regexp.MustCompile(`(?i)\b(marathon|azkaban)\b`), true},
-	{sawService, regexp.MustCompile(`\b(?:service|restart|start|stop)\s+([A-Za-z][\w.-]+)(?:\s+(?:re)?start|\s+stop|\s*$|\s*;)`), false},
-	{sawService, regexp.MustCompile(`\bsystemctl\s+(?:--\S+\s+)*\w+\s+([A-Za-z][\w.-]+)`), false},
-	{sawService, regexp.MustCompile(`\bupdate-rc\.d\s+([A-Za-z][\w.-]+)`), false},
-	{sawConfDir, regexp.MustCompile(`/etc/hadoop/(conf\.[A-Za-z0-9_-]+)\b`), false},
-	{sawAlternative, regexp.MustCompile(`\bupdate-alternatives\s+--set\s+hadoop-conf\s+(\S+)`), false},
-	{sawMR1Dir, regexp.MustCompile(`(/usr/lib/hadoop-0\.20-mapreduce)\b`), false},
-	{sawPolicy, regexp.MustCompile(`(policy-rc\.d)`), false},
-	{sawRemove, regexp.MustCompile(`\brm\s+(?:-\w+\s+)*(?:\S*/)?([^\s/]+\.(?:tar\.gz|tgz))`), false},
-	{sawPack, regexp.MustCompile(`\btar\s+-?c\w*f\s+(?:\S*/)?([^\s/]+\.(?:tar\.gz|tgz))`), false},
-	{sawUpload, regexp.MustCompile(`\s-put\s+(?:\S*/)?([^\s/]+\.(?:tar\.gz|tgz))`), false},
-	{sawUpload, regexp.MustCompile(`/hdfs-files,?\s+(?:\S*/)?([^\s/]+\.(?:tar\.gz|tgz))`), false},
-	{sawPack, regexp.MustCompile(`^\s*to:\s+/\S*/archives/([^\s/]+\.(?:tar\.gz|tgz))`), false},
-	{sawSpark, regexp.MustCompile(`\b(spark-[0-9][\w.-]*\.tgz)\b`), false},
-	{sawSparkVersion, regexp.MustCompile(`\bspark-([0-9]+\.[0-9]+\.[0-9]+)[\w.-]*\.tgz\b`), false},
-	{sawNameDir, regexp.MustCompile(`(/[\w./-]+/dfs/nn)\b`), false},
-	{sawDataDir, regexp.MustCompile(`(/[\w./-]+?/dfs/dn)(?:\s|$)`), false},
-	{sawFormat, regexp.MustCompile(`\b((?:hadoop|hdfs)\s+namenode\s+.*-format)\b`), false},
+	{sawMesosDeb, compile(`(?i)\bmesos[_-]([0-9]+\.[0-9]+\.[0-9]+)[^/\s]*\.deb\b`), false},
+	{sawMesosEgg, compile(`(?i)\bmesos[a-z.]*-([0-9]+\.[0-9]+\.[0-9]+\w*)-py[0-9.]+[^/\s]*\.egg\b`), false},
+	{sawCDH, compile(`\bcdh([0-9]+\.[0-9]+\.[0-9]+)\b`), false},
+	{sawHadoopMesos, compile(`\bhadoop-mesos-([0-9]+\.[0-9]+\.[0-9]+)\.jar\b`), false},
+	{sawMarathon, compile(`(?i)\bmarathon[_-]v?([0-9]+\.[0-9]+\.[0-9]+)`), false},
+	{sawName, compile(`(?i)\b(marathon|azkaban)\b`), true},
+	{sawService, compile(`\b(?:service|restart|start|stop)\s+([A-Za-z][\w.-]+)(?:\s+(?:re)?start|\s+stop|\s*$|\s*;)`), false},
+	{sawService, compile(`\bsystemctl\s+(?:--\S+\s+)*\w+\s+([A-Za-z][\w.-]+)`), false},
+	{sawService, compile(`\bupdate-rc\.d\s+([A-Za-z][\w.-]+)`), false},
+	{sawConfDir, compile(`/etc/hadoop/(conf\.[A-Za-z0-9_-]+)\b`), false},
+	{sawAlternative, compile(`\bupdate-alternatives\s+--set\s+hadoop-conf\s+(\S+)`), false},
+	{sawMR1Dir, compile(`(/usr/lib/hadoop-0\.20-mapreduce)\b`), false},
+	{sawPolicy, compile(`(policy-rc\.d)`), false},
+	{sawRemove, compile(`\brm\s+(?:-\w+\s+)*(?:\S*/)?([^\s/]+\.(?:tar\.gz|tgz))`), false},
+	{sawPack, compile(`\btar\s+-?c\w*f\s+(?:\S*/)?([^\s/]+\.(?:tar\.gz|tgz))`), false},
+	{sawUpload, compile(`\s-put\s+(?:\S*/)?([^\s/]+\.(?:tar\.gz|tgz))`), false},
+	{sawUpload, compile(`/hdfs-files,?\s+(?:\S*/)?([^\s/]+\.(?:tar\.gz|tgz))`), false},
+	{sawPack, compile(`^\s*to:\s+/\S*/archives/([^\s/]+\.(?:tar\.gz|tgz))`), false},
+	{sawSpark, compile(`\b(spark-[0-9][\w.-]*\.tgz)\b`), false},
+	{sawSparkVersion, compile(`\bspark-([0-9]+\.[0-9]+\.[0-9]+)[\w.-]*\.tgz\b`), false},
+	{sawNameDir, compile(`(/[\w./-]+/dfs/nn)\b`), false},
+	{sawDataDir, compile(`(/[\w./-]+?/dfs/dn)(?:\s|$)`), false},
+	{sawFormat, compile(`\b((?:hadoop|hdfs)\s+namenode\s+.*-format)\b`), false},
 }
 
 var (
-	aptInstall = regexp.MustCompile(`\b(?:apt-get|apt|aptitude)\s+(?:-\S+\s+)*install\s+([^;&|#]+)`)
+	aptInstall = compile(`\b(?:apt-get|apt|aptitude)\s+(?:-\S+\s+)*install\s+([^;&|#]+)`)
 	packName   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.+-]+$`)
 	hdfsDaemon = regexp.MustCompile(`^hadoop-(?:hdfs-(?:namenode|datanode|secondarynamenode|journalnode|zkfc)|0\.20-mapreduce-\w+)$`)
-	getting    = regexp.MustCompile(`\b(?:wget|curl|dpkg\s+-i|easy_install|pip\s+install|git\s+clone|tar\s+-?x)`)
+	getting    = compile(`\b(?:wget|curl|dpkg\s+-i|easy_install|pip\s+install|git\s+clone|tar\s+-?x)`)
 )

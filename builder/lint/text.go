@@ -98,8 +98,8 @@ func (l *linter) nodePath(t text) {
 		l.see(sawSite, base, t.at, t.node)
 	}
 	for _, s := range lineSights {
-		if s.what == sawConfDir && s.re.MatchString(t.path) {
-			l.see(sawConfDir, s.re.FindStringSubmatch(t.path)[1], t.at, t.node)
+		if m := s.re.re.FindStringSubmatch(t.path); s.what == sawConfDir && m != nil {
+			l.see(sawConfDir, m[1], t.at, t.node)
 		}
 	}
 }

@@ -244,3 +244,22 @@ func (n *Node) mount(ctx context.Context, m cluster.Mount, device string) error 
 	_, err = n.Exec(ctx, User{}, []string{"mount", "-o", m.Options, device, n.path(m.Path)})
 	return err
 }
+
+// DataPaths are the paths in which the node's services keep data, as far as their manifests say, sorted:
+// directories, what one-time steps make, and what no change of a setting may leave behind.
+func (r *Rendering) DataPaths() []string {
+	var paths []string
+	for _, d := range r.Dirs {
+		paths = append(paths, d.Path)
+	}
+	for _, svc := range r.Services {
+		for _, step := range svc.Steps {
+			paths = append(paths, step.Paths...)
+		}
+	}
+	for _, f := range r.Files {
+		paths = append(paths, f.Fixed...)
+	}
+	slices.Sort(paths)
+	return slices.Compact(paths)
+}

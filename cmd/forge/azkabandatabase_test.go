@@ -31,6 +31,7 @@ const azkabanSecret = `it's \a "$HOME" #100% pass;word`
 
 // TestAzkabanDatabase runs web server and executor on two nodes with MariaDB.
 func TestAzkabanDatabase(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t)
 	testAzkabanDatabase(t, e, e.load(builtGolden(t), "master", "forge-test/azkaban:1"))
 }

@@ -14,6 +14,7 @@ import (
 // TestAzkabanPages builds the package of Azkaban with what an operator's archive has for the pages, without
 // one, and with files that are not it.
 func TestAzkabanPages(t *testing.T) {
+	t.Parallel()
 	testAzkabanPages(t, builtGolden(t))
 }
 

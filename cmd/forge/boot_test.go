@@ -25,6 +25,7 @@ const bootTime = 15 * time.Minute
 // TestBoot boots the disks of both roles, side by side: the slave's by BIOS with the command itself, the
 // master's by UEFI.
 func TestBoot(t *testing.T) {
+	t.Parallel()
 	needMachine(t)
 	slave, _ := builtRole(t)
 	master := builtGolden(t)

@@ -47,6 +47,7 @@ const quickJVMs = `
 // TestBootGolden boots two clones of the one golden image into a cluster. The master learns what it is
 // from the meta-data of its seed, the slave from the kernel's command line.
 func TestBootGolden(t *testing.T) {
+	t.Parallel()
 	needMachine(t)
 	f := builtGolden(t)
 	b := f.builder(t)

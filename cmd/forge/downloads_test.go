@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/mesos-forge/forge/builder/step"
@@ -25,6 +26,9 @@ func testCache(t *testing.T) string {
 	return dir
 }
 
+// downloadsInUse keeps tests that run side by side from copying what another one is just keeping.
+var downloadsInUse sync.Mutex
+
 // downloads is a folder that is laid out as a store and holds nothing but what builds downloaded:
 // package indexes with their results, and blobs. It is kept for the next run in $FORGE_TEST_CACHE.
 func downloads(t *testing.T) string {
@@ -45,6 +49,8 @@ func warmDownloads(t *testing.T, store string) {
 	if err := os.Mkdir(store, 0o755); err != nil {
 		t.Fatal(err)
 	}
+	downloadsInUse.Lock()
+	defer downloadsInUse.Unlock()
 	copyAll(t, downloads(t)+"/.", store)
 }
 
@@ -52,6 +58,8 @@ func warmDownloads(t *testing.T, store string) {
 // no step made.
 func keepDownloads(t *testing.T, store string) {
 	t.Helper()
+	downloadsInUse.Lock()
+	defer downloadsInUse.Unlock()
 	dir := downloads(t)
 	made := map[string]bool{}
 	for path, rec := range results(t, store) {

@@ -31,6 +31,7 @@ extra:
 // TestPairOfNameNodes brings up the stack bookworm-ha, all nodes at once: which of them formats, which
 // copies and which waits is theirs to find out.
 func TestPairOfNameNodes(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t)
 	c := startCluster(t, e, pairInventory, stackImages(t, e, "bookworm-ha"))
 	c.inRole()

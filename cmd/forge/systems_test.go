@@ -32,6 +32,7 @@ extra:
 // TestSystems brings up a whole cluster of the role images and asks each system something real. Of each
 // system docs/systems.md names the test here that shows it.
 func TestSystems(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t)
 	c := startCluster(t, e, systemsInventory, roleImages(t, e))
 	c.inRole()

@@ -71,21 +71,21 @@ func Load(ctx context.Context, layoutDir, tag string, engine Engine, sink event.
 	}
 	id, err := existing(ctx, found, engine)
 	if err != nil {
-		return Loaded{}, fmt.Errorf("load %s: %w", layoutDir, engineError(err))
+		return Loaded{}, fmt.Errorf("load %s: %w", layoutDir, EngineError(err))
 	}
 	loaded := Loaded{ID: id, Tag: ref.String(), Existed: id != ""}
 	if loaded.Existed {
 		if err := engine.ImageTag(ctx, id, loaded.Tag); err != nil {
-			return Loaded{}, fmt.Errorf("load %s: tag %s: %w", layoutDir, loaded.Tag, engineError(err))
+			return Loaded{}, fmt.Errorf("load %s: tag %s: %w", layoutDir, loaded.Tag, EngineError(err))
 		}
 		return loaded, nil
 	}
 	if err := send(ctx, found.image, ref, engine, sink); err != nil {
-		return Loaded{}, fmt.Errorf("load %s: %w", layoutDir, engineError(err))
+		return Loaded{}, fmt.Errorf("load %s: %w", layoutDir, EngineError(err))
 	}
 	got, err := engine.ImageInspect(ctx, loaded.Tag)
 	if err != nil {
-		return Loaded{}, fmt.Errorf("load %s: the engine took it but does not know %s: %w", layoutDir, loaded.Tag, engineError(err))
+		return Loaded{}, fmt.Errorf("load %s: the engine took it but does not know %s: %w", layoutDir, loaded.Tag, EngineError(err))
 	}
 	loaded.ID = got.ID
 	return loaded, nil
@@ -153,7 +153,8 @@ func readAnswer(body io.ReadCloser) error {
 	}
 }
 
-func engineError(err error) error {
+// EngineError says what to do about an error of an engine, as far as that is known.
+func EngineError(err error) error {
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%w; run as root, or as a member of the group docker", err)

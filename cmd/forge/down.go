@@ -1,0 +1,47 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/viper"
+
+	"github.com/mesos-forge/forge/builder/image/oci"
+)
+
+func downCommand(v *viper.Viper) *cobra.Command {
+	var f clusterFlags
+	var keep bool
+	cmd := &cobra.Command{Use: "down", Short: "Remove a cluster of the local Docker engine, its data too", Args: cobra.NoArgs,
+		Long: "Stop the nodes of a cluster in good order, and remove its containers, its network and the volumes that hold its\n" +
+			"data. Nothing else is touched; the images stay for the next forge up.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cluster, err := f.fleet(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer cluster.Engine.Close()
+			gone, err := cluster.Down(cmd.Context(), keep)
+			if err != nil {
+				return oci.EngineError(err)
+			}
+			w := cmd.OutOrStdout()
+			if v.GetString("output") == "json" {
+				return json.NewEncoder(w).Encode(gone)
+			}
+			if len(gone.Nodes)+len(gone.Networks)+len(gone.Volumes)+len(gone.Kept) == 0 {
+				_, err := fmt.Fprintf(w, "nothing of cluster %s was there\n", cluster.Cluster)
+				return err
+			}
+			_, err = fmt.Fprintf(w, "removed of cluster %s: %s; %d networks; %d volumes\n", cluster.Cluster, strings.Join(gone.Nodes, ", "), len(gone.Networks), len(gone.Volumes))
+			if len(gone.Kept) > 0 {
+				_, err = fmt.Fprintf(w, "kept %d volumes, which the next forge up of this cluster uses\n", len(gone.Kept))
+			}
+			return err
+		}}
+	f.flags(cmd)
+	cmd.Flags().BoolVar(&keep, "keep-data", false, "leave the volumes, for the next forge up")
+	return cmd
+}
