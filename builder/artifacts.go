@@ -28,10 +28,24 @@ type fetched struct {
 
 // artifacts returns the step that fetches what a component is made of, or nil.
 func (b *Builder) artifacts(c *recipe.Component) *step.Step {
-	if len(c.Artifacts) == 0 || c.Upstream != nil && len(c.Artifacts) == 1 {
+	fetch := false
+	for name := range c.Artifacts {
+		fetch = fetch || !b.taken(c, name)
+	}
+	if !fetch {
 		return nil
 	}
 	return b.once("sources/"+c.Name, func(name string) *step.Step { return b.fetchArtifacts(name, c) })
+}
+
+// taken tells whether an artifact is not fetched with the others of its component: the operator's package,
+// which is taken as it is, and the release archive where no package is made of it.
+func (b *Builder) taken(c *recipe.Component, artifact string) bool {
+	if !c.Upstreams(artifact) {
+		return false
+	}
+	o := b.operator[c.Name]
+	return artifact == c.Upstream.Artifact || o == nil || o.Release == ""
 }
 
 func (b *Builder) fetchArtifacts(name string, c *recipe.Component) *step.Step {
@@ -81,7 +95,7 @@ func (b *Builder) fetchArtifacts(name string, c *recipe.Component) *step.Step {
 				}
 				continue
 			}
-			if c.Upstream != nil && c.Upstream.Artifact == artifact || slices.Contains(own.absent, artifact) {
+			if b.taken(c, artifact) || slices.Contains(own.absent, artifact) {
 				continue // a package of its own, or optional
 			}
 			if made, ok := own.built[artifact]; ok {

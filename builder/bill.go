@@ -191,6 +191,14 @@ func (b *Builder) billPackages(r *recipe.Role) map[string]billPackage {
 			p := billPackage{Component: name, Origin: publish.FromForge, StandIn: true, Licence: c.Upstream.Standin.Licence, Parts: map[string]publish.Part{}}
 			p.layout(c, c.Upstream.Standin.Layout)
 			out[c.Upstream.Package] = p
+		case b.operator[name].Release != "":
+			p := billPackage{Component: name, Origin: publish.FromForge, Licence: c.Licence, Parts: map[string]publish.Part{}}
+			p.layout(c, c.Upstream.Tarball.Layout)
+			part := p.Parts[c.Upstream.Tarball.Artifact]
+			part.Version = b.operator[name].Release
+			part.Purl = "pkg:generic/" + c.Upstream.Package + "@" + part.Version
+			p.Parts[c.Upstream.Tarball.Artifact] = part
+			out[c.Upstream.Package] = p
 		default:
 			out[c.Upstream.Package] = billPackage{Component: name, Origin: publish.FromOperator, Licence: c.Licence}
 		}

@@ -48,7 +48,8 @@ func (b *Builder) debs(r *recipe.Role) []*step.Step {
 				set.Compilers = b.compilers(c)
 				return b.deb(step, b.componentLayout(c), b.componentInputs(c), set,
 					func(in deb.Inputs) (deb.Spec, error) {
-						in.StandIn, in.Optional = b.fileStandsIn(c), b.files[c.Name].optional
+						in.StandIn, in.Optional = b.fileStandsIn(c), b.told(c)
+						in.Links = b.links(c)
 						return deb.ForComponent(in, c)
 					})
 			}))
@@ -88,6 +89,9 @@ func (b *Builder) componentInputs(c *recipe.Component) []recipe.Input {
 
 // layout joins a recipe's operations with the steps that they need.
 func (b *Builder) layout(dir string, ops []recipe.Operation, artifacts *step.Step) layout {
+	if len(ops) == 0 {
+		artifacts = nil
+	}
 	l := layout{ops: ops, dir: dir, artifacts: artifacts, programs: map[string]*step.Step{}, jdks: map[string]*step.Step{}, packed: map[string]layout{}}
 	for _, op := range ops {
 		if op.Program != "" {
@@ -102,7 +106,7 @@ func (b *Builder) layout(dir string, ops []recipe.Operation, artifacts *step.Ste
 
 // deb returns the step that makes one package; spec says what is in it.
 func (b *Builder) deb(name string, l layout, in []recipe.Input, settings any, spec func(deb.Inputs) (deb.Spec, error)) *step.Step {
-	s := &step.Step{Name: name, Kind: "deb", Version: 6, Settings: settings, Inputs: digests(in), Needs: l.needs()}
+	s := &step.Step{Name: name, Kind: "deb", Version: 7, Settings: settings, Inputs: digests(in), Needs: l.needs()}
 	s.Run = func(ctx context.Context, r *step.Run) error {
 		inputs := deb.Inputs{Stack: b.stack, Checkout: b.opt.Checkout, TempDir: r.Dir}
 		if len(l.ops) > 0 {

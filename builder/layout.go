@@ -133,7 +133,7 @@ func (b *Builder) extract(ctx context.Context, to string, op recipe.Operation, f
 		return err
 	}
 	defer root.Close()
-	opt := archive.Options{Name: f.File, Include: op.Include, Exclude: op.Exclude, Strip: op.Strip, Owner: archive.FixedOwner(0, 0)}
+	opt := archive.Options{Name: f.File, Include: op.Include, Exclude: op.Exclude, Strip: op.Strip, Owner: archive.FixedOwner(0, 0), PlainModes: true}
 	in, err := os.Open(path)
 	if err != nil {
 		return err

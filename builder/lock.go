@@ -44,8 +44,10 @@ func (b *Builder) roleLock(r *recipe.Role, debs []*step.Step, indexes, solves ma
 				set.Builds[artifact] = b.lockedBuild(artifact)
 			}
 			a.Name, a.Home = name+"/"+artifact, c.Homepage
-			if o := b.operator[name]; o != nil && artifact == c.Upstream.Artifact {
+			if o := b.operator[name]; o != nil && o.Release == "" && artifact == c.Upstream.Artifact {
 				a.Version, a.File, a.Size, a.SHA256 = o.Version, o.Filename, o.Size, o.Digest.Hex()
+			} else if o != nil && o.Release != "" && artifact == c.Upstream.Tarball.Artifact {
+				a.Version = o.Release
 			}
 			set.Artifacts = append(set.Artifacts, a)
 		}

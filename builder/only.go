@@ -48,6 +48,9 @@ func newestChange(s *recipe.Stack) (newest time.Time) {
 		if c.Upstream != nil && c.Upstream.Standin != nil {
 			add(c.Upstream.Standin.Changelog)
 		}
+		if c.Upstream != nil && c.Upstream.Tarball != nil {
+			add(c.Upstream.Tarball.Changelog)
+		}
 	}
 	for _, r := range s.Roles {
 		add(r.Changelog)

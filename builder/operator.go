@@ -14,6 +14,7 @@ import (
 	"github.com/mesos-forge/forge/builder/lock"
 	"github.com/mesos-forge/forge/builder/node"
 	"github.com/mesos-forge/forge/builder/recipe"
+	"github.com/mesos-forge/forge/builder/rootfs"
 	"github.com/mesos-forge/forge/builder/source"
 	"github.com/mesos-forge/forge/builder/source/file"
 	"github.com/mesos-forge/forge/builder/source/http"
@@ -32,6 +33,11 @@ type operatorDeb struct {
 	deb.Result // Filename is its base name in the operator's folder
 	Digest     store.Digest
 	Size       int64 // bytes
+	// Release is the version of the release archive that the package is made of; "" where it is taken as it
+	// is. Filename, Digest and Size are then the archive's.
+	Release string
+	// Found is which of its paths each of the recipe's finds has; nil: the first ones.
+	Found []int
 }
 
 // findOperatorDebs looks for the operator's packages of a role's components. None is an error
@@ -56,27 +62,29 @@ func (b *Builder) findOperatorDebs(r *recipe.Role) error {
 }
 
 func (b *Builder) findOperatorDeb(vendor *file.Folder, c *recipe.Component) (*operatorDeb, error) {
-	var globs, found []string
-	for _, s := range c.Artifacts[c.Upstream.Artifact].Sources {
-		if s.File == "" {
-			continue
-		}
-		paths, err := vendor.Match(s.File)
-		if err != nil {
-			return nil, err
-		}
-		globs, found = append(globs, s.File), append(found, paths...)
+	globs, found, err := matches(vendor, c.Artifacts[c.Upstream.Artifact])
+	if err != nil {
+		return nil, err
 	}
-	slices.Sort(found)
-	found = slices.Compact(found)
 	line, pinned := b.pins.artifact(c.Name+"/"+c.Upstream.Artifact, c.Artifacts[c.Upstream.Artifact])
+	if c.Upstream.Tarball != nil {
+		more, release, err := b.findRelease(vendor, c, found)
+		if err != nil || release != nil {
+			return release, err
+		}
+		globs = append(globs, more...)
+	}
 	switch {
 	case len(found) > 1:
 		return nil, fmt.Errorf("%s has %d files for the package %s: %s; leave the one that is meant", vendor, len(found), c.Upstream.Package, strings.Join(found, ", "))
 	case len(found) == 1:
 		return b.readOperatorDeb(vendor, found[0], c)
 	case pinned && !b.pins.write && len(b.opt.Mirrors) > 0 && !b.opt.Offline:
-		return pinnedDeb(line)
+		o, err := pinnedDeb(line)
+		if err == nil {
+			o.Found = b.pinnedPaths(c)
+		}
+		return o, err
 	case b.pins.only && pinned:
 		return nil, fmt.Errorf("lock %s has the operator's package %s (sha256 %s), and no file matches %s in %s: put it there", b.pins.file, line.File, line.SHA256, strings.Join(globs, " or "), b.opt.Vendor)
 	case c.Upstream.Standin == nil:
@@ -86,6 +94,22 @@ func (b *Builder) findOperatorDeb(vendor *file.Folder, c *recipe.Component) (*op
 			strings.Join(globs, " or "), b.opt.Vendor, ProfileLab, c.Upstream.Package, ProfileLab)
 	}
 	return nil, nil
+}
+
+// matches looks for the files of the operator's folder that an artifact may be.
+func matches(vendor *file.Folder, a recipe.Artifact) (globs, found []string, err error) {
+	for _, s := range a.Sources {
+		if s.File == "" {
+			continue
+		}
+		paths, err := vendor.Match(s.File)
+		if err != nil {
+			return nil, nil, err
+		}
+		globs, found = append(globs, s.File), append(found, paths...)
+	}
+	slices.Sort(found)
+	return globs, slices.Compact(found), nil
 }
 
 // pinnedDeb is a package that a lock names and a mirror of the operator may have.
@@ -122,7 +146,7 @@ func (b *Builder) readOperatorDeb(vendor *file.Folder, path string, c *recipe.Co
 	if err != nil {
 		return nil, err
 	}
-	d, err := archive.OpenDeb(context.Background(), f, info.Size(), archive.DebOptions{Name: filepath.Base(path)})
+	d, err := archive.OpenDeb(context.Background(), f, info.Size(), archive.DebOptions{Name: filepath.Base(path), XZ: rootfs.XZ})
 	if err != nil {
 		return nil, wrong("is no package: %w", err)
 	}
@@ -144,7 +168,13 @@ func (b *Builder) readOperatorDeb(vendor *file.Folder, path string, c *recipe.Co
 	if o.Digest, o.Size, err = store.DigestReader(f); err != nil {
 		return nil, fmt.Errorf("%s: %w", where, err)
 	}
-	return o, b.checkOperatorDeb(o, where, c)
+	if err := b.checkOperatorDeb(o, where, c); err != nil {
+		return nil, err
+	}
+	if o.Found, err = findPaths(context.Background(), d, c.Upstream.Finds); err != nil {
+		return nil, wrong("is not laid out as a package of %s: %w", c.Upstream.Package, err)
+	}
+	return o, nil
 }
 
 // renamed tells whether the name of a package's file, NAME_VERSION_ARCH.deb, says another version than the
@@ -195,7 +225,9 @@ func (b *Builder) standIns(r *recipe.Role) []string {
 // upstream returns the step for a package that keeps its upstream's name: the operator's file
 // as it is, or the stand-in.
 func (b *Builder) upstream(name string, c *recipe.Component) *step.Step {
-	if o := b.operator[c.Name]; o != nil {
+	if o := b.operator[c.Name]; o != nil && o.Release != "" {
+		return b.packRelease(name, c, *o)
+	} else if o != nil {
 		return b.takeOperatorDeb(name, c, *o)
 	}
 	s := c.Upstream.Standin
@@ -210,7 +242,7 @@ func (b *Builder) upstream(name string, c *recipe.Component) *step.Step {
 
 // takeOperatorDeb returns the step that takes the operator's package as it is.
 func (b *Builder) takeOperatorDeb(name string, c *recipe.Component, o operatorDeb) *step.Step {
-	return &step.Step{Name: name, Kind: "operator-deb", Version: 2, Settings: o.Filename, Inputs: map[string]store.Digest{o.Filename: o.Digest},
+	return &step.Step{Name: name, Kind: "operator-deb", Version: 3, Settings: o.Filename, Inputs: map[string]store.Digest{o.Filename: o.Digest},
 		Run: func(ctx context.Context, r *step.Run) error {
 			vendor := file.Open(b.opt.Vendor)
 			defer vendor.Close()
@@ -223,46 +255,10 @@ func (b *Builder) takeOperatorDeb(name string, c *recipe.Component, o operatorDe
 			if err != nil {
 				return err
 			}
+			if err := b.comparePaths(ctx, res, c, o); err != nil {
+				return err
+			}
 			r.PutBlob("deb", res.Digest, res.Size)
 			return r.PutJSON("info", o.Result)
 		}}
-}
-
-// disabled removes what starts a role's services without forge-node: packages that are not
-// forge's enable them, by scripts or by links that they ship. In a tree without systemd, find is
-// what there is.
-func (b *Builder) disabled(r *recipe.Role) [][]string {
-	var units []string
-	for _, name := range r.Components {
-		for _, s := range b.stack.Components[name].Services {
-			units = append(units, "-o", "-name", s.Name+".service")
-		}
-	}
-	if len(units) == 0 {
-		return nil
-	}
-	if b.stack.InitSystem == node.InitUpstart {
-		return b.manual(r)
-	}
-	find := []string{"find", "/etc", "/usr/lib", "-type", "l", "-regex", `.*/systemd/system/.*\.\(wants\|requires\)/[^/]*`, "("}
-	return [][]string{append(append(find, units[1:]...), ")", "-print", "-delete")}
-}
-
-// manual disables what starts a role's services without forge-node where upstart is init: the links of scripts,
-// whose packages enable them. A job without the word manual in its override is an error.
-func (b *Builder) manual(r *recipe.Role) [][]string {
-	const script = `for s; do
-	if [ -e "/etc/init.d/$s" ] && [ ! -e "/etc/init/$s.conf" ]; then update-rc.d "$s" disable; fi
-	if [ -e "/etc/init/$s.conf" ] && ! grep -qx manual "/etc/init/$s.override"; then
-		echo "the job $s would start at boot: /etc/init/$s.override does not say manual" >&2
-		exit 1
-	fi
-done`
-	run := []string{"sh", "-ec", script, "sh"}
-	for _, name := range r.Components {
-		for _, s := range b.stack.Components[name].Services {
-			run = append(run, s.Name)
-		}
-	}
-	return [][]string{run}
 }

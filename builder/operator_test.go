@@ -13,6 +13,7 @@ import (
 
 	"github.com/goreleaser/nfpm/v2"
 	nfpmdeb "github.com/goreleaser/nfpm/v2/deb"
+	nfpmfiles "github.com/goreleaser/nfpm/v2/files"
 
 	"github.com/mesos-forge/forge/builder/event"
 	"github.com/mesos-forge/forge/builder/lock"
@@ -33,8 +34,41 @@ func emptyDeb(t *testing.T, name, version, arch string) []byte {
 	return b.Bytes()
 }
 
+// mesosDeb is a package with the wrapper of Mesos and these files; one with a target is a link.
+func mesosDeb(t *testing.T, version, arch string, more map[string]string) []byte {
+	t.Helper()
+	empty := filepath.Join(t.TempDir(), "empty")
+	if err := os.WriteFile(empty, nil, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	info := &nfpm.Info{Name: "mesos", Version: version, Arch: arch, Platform: "linux", VersionSchema: "none",
+		Maintainer: "A Test <test@example.invalid>", Description: "test input", MTime: time.Unix(1_700_000_000, 0)}
+	add := func(at, target string) {
+		c := &nfpmfiles.Content{Source: empty, Destination: at, FileInfo: &nfpmfiles.ContentFileInfo{Mode: 0o755, MTime: info.MTime}}
+		if target != "" {
+			c.Source, c.Type = target, nfpmfiles.TypeSymlink
+		}
+		info.Contents = append(info.Contents, c)
+	}
+	add("/usr/bin/mesos-init-wrapper", "")
+	for _, at := range sortedNames(more) {
+		add(at, more[at])
+	}
+	var b bytes.Buffer
+	if err := nfpmdeb.Default.Package(info, &b); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// newLayout and oldLayout are where packages of Mesos from 0.21.1 on, and older ones, have the library.
+var (
+	newLayout = map[string]string{"/usr/lib/libmesos-1.11.0.so": "", "/usr/lib/libmesos.so": "libmesos-1.11.0.so", "/usr/local/lib/libmesos.so": "/usr/lib/libmesos.so"}
+	oldLayout = map[string]string{"/usr/local/lib/libmesos-0.19.0.so": "", "/usr/local/lib/libmesos.so": "libmesos-0.19.0.so"}
+)
+
 func TestOperatorDeb(t *testing.T) {
-	right := emptyDeb(t, "mesos", "1.11.0-2.0.1", "amd64")
+	right := mesosDeb(t, "1.11.0-2.0.1", "amd64", newLayout)
 	const name = "mesos_1.11.0-2.0.1_amd64.deb"
 	locked := func(d store.Digest, only, write bool) pins {
 		return pins{file: "LOCK", only: only, write: write, lock: &lock.Lock{Stack: "bookworm", Artifacts: []lock.Artifact{{Name: "mesos/mesos-deb", Kind: "file", File: name, SHA256: d.Hex()}}}}
@@ -152,7 +186,7 @@ func TestOperatorDebOutside(t *testing.T) {
 // TestOperatorDebFromMirror takes the package that the lock names from the operator's mirror, and
 // nothing else that lies there under its name.
 func TestOperatorDebFromMirror(t *testing.T) {
-	right := emptyDeb(t, "mesos", "1:1.11.0-2", "amd64")
+	right := mesosDeb(t, "1:1.11.0-2", "amd64", newLayout)
 	const name = "mesos_1%3a1.11.0-2_amd64.deb"
 	served := right
 	server := httptest.NewServer(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {

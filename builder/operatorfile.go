@@ -65,7 +65,7 @@ func (b *Builder) findOperatorFile(vendor *file.Folder, c *recipe.Component, art
 	if err := refuse(vendor, a, globs, b.opt.Vendor); err != nil {
 		return err
 	}
-	if c.Upstream != nil && c.Upstream.Artifact == artifact || len(globs) == 0 && buildOf(a) == nil {
+	if c.Upstreams(artifact) || len(globs) == 0 && buildOf(a) == nil {
 		return nil // see findOperatorDebs
 	}
 	if b.pins.isBuilt(artifact, a) {
@@ -176,7 +176,21 @@ func (b *Builder) packageVersion(c *recipe.Component) string {
 	if b.fileStandsIn(c) {
 		return c.StandinVersion()
 	}
-	return c.FullVersion(b.files[c.Name].optional)
+	return c.FullVersion(b.told(c))
+}
+
+// told is what the version of a component's package says of its content: the optional artifacts that are at hand,
+// and links that don't lead to the usual place.
+func (b *Builder) told(c *recipe.Component) []string {
+	told := slices.Clone(b.files[c.Name].optional)
+	if o := b.operator[c.Name]; o != nil {
+		for i, f := range c.Upstream.Finds {
+			if at := f.At(o.at(i)); at != "" {
+				told = append(told, at)
+			}
+		}
+	}
+	return told
 }
 
 // atHand are a layout's operations without those of optional artifacts that are absent.

@@ -130,7 +130,7 @@ func (p pins) check(c *recipe.Component) error {
 	for _, name := range sortedNames(c.Artifacts) {
 		a := c.Artifacts[name]
 		_, pinned := p.artifact(c.Name+"/"+name, a)
-		own := c.Upstream != nil && c.Upstream.Artifact == name // checked when it is used, as what has a stand-in or is optional
+		own := c.Upstreams(name) // checked when it is used, as what has a stand-in or is optional
 		free := own || a.Standin != nil || a.Optional || !p.only && (len(a.SHA256) > 0 || describe(a).Kind == "file")
 		if pinned || free && !p.isBuilt(name, a) {
 			continue

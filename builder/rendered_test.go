@@ -287,7 +287,7 @@ func TestRenderedServices(t *testing.T) {
 			"slave1":  "hadoop-hdfs-datanode hadoop-0.20-mapreduce-tasktracker mesos-slave",
 		}},
 		{renderedCases[1], map[string]string{
-			"master1": "zookeeper hadoop-hdfs-journalnode hadoop-hdfs-namenode hadoop-hdfs-zkfc mesos-master marathon",
+			"master1": "zookeeper hadoop-hdfs-journalnode hadoop-hdfs-namenode hadoop-hdfs-zkfc mesos-master marathon hdfs-files",
 			"master2": "zookeeper hadoop-hdfs-journalnode hadoop-hdfs-namenode hadoop-hdfs-zkfc mesos-master marathon",
 			"master3": "zookeeper hadoop-hdfs-journalnode mesos-master marathon",
 			"slave1":  "hadoop-hdfs-datanode mesos-slave",

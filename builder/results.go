@@ -171,6 +171,9 @@ func (b *Builder) wanted(r *recipe.Role) []Wanted {
 		for _, from := range c.Artifacts[c.Upstream.Artifact].Sources {
 			w.File = cmp.Or(w.File, from.File)
 		}
+		if t := c.Upstream.Tarball; t != nil {
+			w.File += " or " + c.Artifacts[t.Artifact].Sources[0].File
+		}
 		out = append(out, w)
 	}
 	return out

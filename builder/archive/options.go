@@ -68,6 +68,7 @@ type Options struct {
 	ConfineLinks bool
 	AllowDevices bool // character and block devices
 	AllowFIFOs   bool
+	PlainModes   bool // 0755 for directories and what has an x bit, else 0644, as of a zip; of a tar alone
 	Xattrs       bool // restore SCHILY.xattr.*, such as security.capability
 
 	// Merge unpacks into a tree that is in use, as dpkg does: symbolic links

@@ -202,6 +202,12 @@ func (x *tarExtraction) attrs(h *tar.Header) (attrs, error) {
 		return attrs{}, refuse(ErrMalformed, "owner %d:%d", uid, gid)
 	}
 	a := attrs{mode: uint32(h.Mode & 0o7777), uid: uid, gid: gid, mtime: h.ModTime}
+	if x.PlainModes {
+		a.mode = 0o644
+		if h.Typeflag == tar.TypeDir || h.Mode&0o111 != 0 {
+			a.mode = 0o755
+		}
+	}
 	if !x.Xattrs {
 		return a, nil
 	}

@@ -288,6 +288,20 @@ func TestExtractTarKeepsWhatMatters(t *testing.T) {
 	}
 }
 
+func TestExtractTarPlainModes(t *testing.T) {
+	dst := t.TempDir()
+	start, su := file("bin/start", "x"), file("bin/su", "x")
+	start.Mode, su.Mode = 0o775, 0o4710
+	private := file("private", "x")
+	private.Mode = 0o600
+	extract(t, dst, Options{PlainModes: true}, directory("bin/", 0o2770), start, su, private)
+	for name, want := range map[string]os.FileMode{"bin": os.ModeDir | 0o755, "bin/start": 0o755, "bin/su": 0o755, "private": 0o644} {
+		if info, err := os.Stat(filepath.Join(dst, name)); err != nil || info.Mode() != want {
+			t.Errorf("%s: %v, %v; want %v", name, info.Mode(), err, want)
+		}
+	}
+}
+
 func TestExtractTarSelects(t *testing.T) {
 	dst := t.TempDir()
 	got := extract(t, dst, Options{

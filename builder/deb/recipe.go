@@ -25,6 +25,9 @@ type Inputs struct {
 	StandIn bool
 	// Optional are the optional artifacts in Tree, sorted: they are told by the version.
 	Optional []string
+	// Links are symbolic links by path, with their targets, that the package has besides: see
+	// [recipe.Find].
+	Links map[string]string
 	// TempDir as in [Spec].
 	TempDir string
 }
@@ -57,6 +60,9 @@ func ForComponent(in Inputs, c *recipe.Component) (Spec, error) {
 		if err := s.labelStandIn(c.Name, s.Info.Name, s.Info.Version); err != nil {
 			return Spec{}, err
 		}
+	}
+	for at, target := range in.Links {
+		s.Entries = append(s.Entries, Entry{Path: at, Kind: recipe.EntryLink, Target: target})
 	}
 	manifest := c.Manifest()
 	if err := s.addJSON(path.Join(shareDir, "components", c.Name+".json"), manifest); err != nil {
@@ -108,6 +114,25 @@ func ForStandin(in Inputs, c *recipe.Component) (Spec, error) {
 	}
 	s.Purge = rendered(node.Component{Dirs: c.Dirs})
 	s.Copyright, err = Copyright("forge-standin", c.Homepage, Work{Files: "*", Holders: []string{authors}, Licence: d.Licence})
+	return s, err
+}
+
+// ForTarball returns the package that is made of an upstream's release archive of a version, under the
+// upstream's name.
+func ForTarball(in Inputs, c *recipe.Component, version string) (Spec, error) {
+	if c.Upstream == nil || c.Upstream.Tarball == nil {
+		return Spec{}, fmt.Errorf("component %s: its package is made of no release archive", c.Name)
+	}
+	t := c.Upstream.Tarball
+	s, err := in.spec(c.Dir, t.Overlay, t.Package)
+	if err != nil {
+		return Spec{}, fmt.Errorf("package %s: %w", c.Upstream.Package, err)
+	}
+	s.name(c.Upstream.Package, t.TarballVersion(version), t.Summary, t.Description)
+	s.Info.Homepage, s.Info.License = c.Homepage, c.Licence
+	s.Groups, s.Users, s.Changelog, s.LintianOverrides = t.Groups, t.Users, t.Changelog, t.LintianOverrides
+	s.Purge = rendered(node.Component{Dirs: c.Dirs})
+	s.Copyright, err = Copyright(c.Upstream.Package, c.Homepage, Work{Files: "*", Holders: holders(c.Copyright), Licence: c.Licence})
 	return s, err
 }
 

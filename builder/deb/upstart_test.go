@@ -68,7 +68,7 @@ func TestUpstart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"forge-spark (>= 1.5.1-1~standin)", "forge-spark (<= 1.5.1-1)", "forge-mesos (= 0.19.0-1)"} {
+	for _, want := range []string{"forge-spark (>= 1.5.1-1~standin)", "forge-spark (<= 1.5.1-1)", "forge-mesos (>= 0.19.0-1)", "forge-mesos (<< 0.19.0-1.0)"} {
 		if !slices.Contains(role.Info.Depends, want) {
 			t.Errorf("the role depends on %v, not on %s", role.Info.Depends, want)
 		}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/mesos-forge/forge/builder/cluster"
 )
@@ -21,6 +22,9 @@ func (n *Node) initialise(ctx context.Context, s *state, svc RenderedService, d 
 		key := svc.Name + "/" + step.Name
 		if err := n.initialiseStep(ctx, s, key, step, d, acc); err != nil {
 			return &initError{key, step.needsPeers(), err}
+		}
+		if err := n.completeCopies(step); err != nil {
+			return &initError{key, false, err}
 		}
 	}
 	return nil
@@ -111,6 +115,44 @@ func (n *Node) decide(was initState, step RenderedInit) (initState, error) {
 		}
 	}
 	return initBegun, nil
+}
+
+// completeCopies makes the absent ones of directories that are copies of each other, where one holds data, with
+// owner and mode of that one. It makes nothing where none does, and touches none that is there.
+func (n *Node) completeCopies(step RenderedInit) error {
+	if !step.Copies {
+		return nil
+	}
+	var missing []string
+	var holding fs.FileInfo
+	for _, p := range step.Paths {
+		what, err := look(n.path(p))
+		if err != nil {
+			return err
+		}
+		switch what {
+		case absent:
+			missing = append(missing, p)
+		case holdsData:
+			if holding, err = os.Stat(n.path(p)); err != nil {
+				return err
+			}
+		}
+	}
+	if holding == nil || !holding.IsDir() {
+		return nil
+	}
+	owner, ok := holding.Sys().(*syscall.Stat_t)
+	if !ok {
+		return errors.New("this system tells no owners of directories")
+	}
+	for _, p := range missing {
+		made := owned{path: n.path(p), mode: holding.Mode().Perm(), uid: int(owner.Uid), gid: int(owner.Gid), steps: n.steps}
+		if err := ensureDir(made); err != nil {
+			return fmt.Errorf("make %s, to be filled from its copy: %w", p, err)
+		}
+	}
+	return nil
 }
 
 // peersError says that a step can't run before its peers answer.

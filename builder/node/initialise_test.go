@@ -5,6 +5,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -82,6 +83,59 @@ func TestInit(t *testing.T) {
 						t.Errorf("gone or changed: %s", line)
 					}
 				}
+			}
+		})
+	}
+}
+
+// A directory that is gone is made again beside one that holds data, for the service to fill: a NameNode does
+// not start while one of its directories is absent.
+func TestInitCompletesCopies(t *testing.T) {
+	needRoot(t)
+	const dirA, dirB = "/data/nn", "/nfs/nn"
+	for _, c := range []struct {
+		name   string
+		copies bool
+		before func(*machine)
+		was    initState
+		made   bool
+	}{
+		{"a copy is gone", true, func(m *machine) { m.write(dirB+"/x", "") }, initDone, true},
+		{"a fresh node with the other copy", true, func(m *machine) { m.write(dirB+"/x", "") }, "", true},
+		{"they are no copies", false, func(m *machine) { m.write(dirB+"/x", "") }, initDone, false},
+		{"both are gone", true, func(*machine) {}, initDone, false},
+		{"a file in the copy's place", true, func(m *machine) { m.write(dirB, "") }, initDone, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := newMachine(t)
+			c.before(m)
+			if err := os.Chown(m.path(dirB), 7, 8); err != nil && !os.IsNotExist(err) {
+				t.Fatal(err)
+			}
+			s, err := m.loadState()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.was != "" {
+				s.Init["nn/format"] = c.was
+			}
+			step := RenderedInit{Init: Init{Name: "format", Copies: c.copies}, Argv: []string{"format"}, Paths: []string{dirA, dirB}}
+			if err := m.initialise(t.Context(), s, RenderedService{Service: Service{Name: "nn"}, Steps: []RenderedInit{step}}, nil, nil); err != nil {
+				t.Fatal(err)
+			}
+			entries, err := os.ReadDir(m.path(dirA))
+			if made := err == nil; made != c.made || len(entries) > 0 {
+				t.Fatalf("made: %v, with %v; want %v and nothing in it", made, entries, c.made)
+			}
+			if !c.made {
+				return
+			}
+			fi, err := os.Stat(m.path(dirA))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if is := fi.Sys().(*syscall.Stat_t); is.Uid != 7 || is.Gid != 8 {
+				t.Errorf("it belongs to %d:%d, want its copy's 7:8", is.Uid, is.Gid)
 			}
 		})
 	}

@@ -174,6 +174,9 @@ type Init struct {
 	// that User owns, and forge-node moves them into place once all are whole.
 	// What was staged by a killed run is thrown away, and the step runs again.
 	Staged bool `yaml:"staged,omitempty" json:"staged,omitempty"`
+	// Copies says that the directories of Untouched hold the same. One that is absent
+	// while another holds data is made, empty: the service fills it from the other.
+	Copies bool `yaml:"copies,omitempty" json:"copies,omitempty"`
 	// Needs names peers, as in [Service]; until one end of each answers, the
 	// service waits for its first start, and the others of the node go on. A step
 	// that needs peers is tried again if it fails: one may listen and not serve yet.

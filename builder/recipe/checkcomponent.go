@@ -48,7 +48,7 @@ func (k *componentCheck) run() {
 	if c.PackageName() == "" && len(c.Debian) == 0 {
 		d.errorf("", "", "component %q is empty: no debian packages, layout, overlay, services or files", c.Name)
 	}
-	k.users()
+	k.users("users/", c.Users, k.groups(c, nil))
 	if c.PackageName() != "" {
 		k.packaging("", c.Package, c.Changelog, c.LintianOverrides)
 		k.changelogHead()
@@ -131,22 +131,6 @@ func (k *componentCheck) standinFile(at string, a Artifact) {
 	}
 }
 
-func (k *componentCheck) upstream() {
-	u := k.c.Upstream
-	if u == nil {
-		return
-	}
-	checkPackages(k.d, "upstream/package", []string{u.Package})
-	k.artifact("upstream/artifact", u.Artifact)
-	s := u.Standin
-	if s == nil {
-		return
-	}
-	k.overlay(k.d, "upstream/standin/overlay", s.Overlay)
-	k.layout("upstream/standin/layout", s.Layout)
-	k.packaging("upstream/standin/", s.Package, s.Changelog, s.LintianOverrides)
-}
-
 // artifact checks a reference to an artifact.
 func (k *componentCheck) artifact(at, name string) {
 	if _, ok := k.c.Artifacts[name]; !ok {
@@ -156,10 +140,10 @@ func (k *componentCheck) artifact(at, name string) {
 	k.used[name] = true
 }
 
-func (k *componentCheck) users() {
-	groups := k.groups(k.c, nil)
-	for i, u := range k.c.Users {
-		at := "users/" + strconv.Itoa(i)
+// users checks a list at key path prefix; groups are those that there are.
+func (k *componentCheck) users(prefix string, users []User, groups []string) {
+	for i, u := range users {
+		at := prefix + strconv.Itoa(i)
 		for j, g := range append([]string{u.Group}, u.Groups...) {
 			if !slices.Contains(groups, g) {
 				sub := at + "/group"

@@ -89,13 +89,19 @@ func (l *loader) checkUnique(s *Stack) {
 		for i, svc := range c.Services {
 			claim(c, fmt.Sprintf("services/%d/name", i), fmt.Sprintf("service %q", svc.Name))
 		}
-		for i, g := range c.Groups {
-			claim(c, fmt.Sprintf("groups/%d/name", i), fmt.Sprintf("group %q", g.Name))
-			claim(c, fmt.Sprintf("groups/%d/gid", i), fmt.Sprintf("gid %d", g.GID))
+		ids := func(at string, groups []Group, users []User) {
+			for i, g := range groups {
+				claim(c, fmt.Sprintf("%sgroups/%d/name", at, i), fmt.Sprintf("group %q", g.Name))
+				claim(c, fmt.Sprintf("%sgroups/%d/gid", at, i), fmt.Sprintf("gid %d", g.GID))
+			}
+			for i, u := range users {
+				claim(c, fmt.Sprintf("%susers/%d/name", at, i), fmt.Sprintf("user %q", u.Name))
+				claim(c, fmt.Sprintf("%susers/%d/uid", at, i), fmt.Sprintf("uid %d", u.UID))
+			}
 		}
-		for i, u := range c.Users {
-			claim(c, fmt.Sprintf("users/%d/name", i), fmt.Sprintf("user %q", u.Name))
-			claim(c, fmt.Sprintf("users/%d/uid", i), fmt.Sprintf("uid %d", u.UID))
+		ids("", c.Groups, c.Users)
+		if c.Upstream != nil && c.Upstream.Tarball != nil {
+			ids("upstream/tarball/", c.Upstream.Tarball.Groups, c.Upstream.Tarball.Users)
 		}
 	}
 }

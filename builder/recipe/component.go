@@ -91,9 +91,55 @@ type Upstream struct {
 	Package string `yaml:"package" json:"package"`
 	// Artifact is the name in Artifacts of the operator's .deb.
 	Artifact string `yaml:"artifact" json:"artifact"`
+	// Tarball is what forge makes the package of where the operator has the
+	// upstream's archive and no package; nil means that it takes packages alone.
+	Tarball *Tarball `yaml:"tarball,omitempty" json:"tarball,omitempty"`
+	// Finds are paths that differ between the packages of several versions.
+	Finds []Find `yaml:"finds,omitempty" json:"finds,omitempty"`
 	// Standin takes the package's place while the artifact can't be had; nil
 	// means that there is none, and the artifact is needed in every profile.
 	Standin *Standin `yaml:"standin,omitempty" json:"standin,omitempty"`
+}
+
+// Find is a file of an upstream's package that others need, and that is not in
+// the same place in all of its versions: the package itself tells where.
+type Find struct {
+	// Link is the path at which forge-NAME has a symbolic link to it, whatever the
+	// package; empty: it must only be there.
+	Link string `yaml:"link,omitempty" json:"link,omitempty"`
+	// Paths are where it may be, the usual place of this stack's version, which is
+	// that of the stand-in, first. A package has one of them, or several that are
+	// links to one file. With another than the first, the version of forge-NAME ends
+	// in "+" and that path with dots for slashes.
+	Paths []string `yaml:"paths" json:"paths" jsonschema:"minItems=1"`
+}
+
+// Tarball makes a package of an upstream's release archive, under the upstream's
+// name. Its version is VERSION-0forgeREVISION with the version that the archive's
+// name says, PACKAGE-VERSION.tgz: it sorts below the upstream's own package.
+type Tarball struct {
+	// Artifact is the name in Artifacts of the operator's .tgz.
+	Artifact string `yaml:"artifact" json:"artifact"`
+	// Launchers are paths below the archive's one folder; one must be there, and
+	// executable: "bin/start".
+	Launchers []string `yaml:"launchers" json:"launchers" jsonschema:"minItems=1"`
+	// Jars are patterns of the program's jar below that folder ("*" within a
+	// component, "**" across them). Exactly one file may match, and its name must
+	// say the archive's version.
+	Jars []string `yaml:"jars" json:"jars" jsonschema:"minItems=1"`
+	// Summary and Description of the package.
+	Summary     string `yaml:"summary" json:"summary"`
+	Description string `yaml:"description,omitempty" json:"description,omitempty"`
+	// Overlay, Layout, Package, Groups, Users, Changelog and LintianOverrides as in
+	// Component; the version of the newest change is that of the recipe, not of an
+	// archive.
+	Overlay          string            `yaml:"overlay,omitempty" json:"overlay,omitempty"`
+	Layout           []Operation       `yaml:"layout" json:"layout" jsonschema:"minItems=1"`
+	Package          Package           `yaml:"package,omitempty" json:"package,omitzero"`
+	Groups           []Group           `yaml:"groups,omitempty" json:"groups,omitempty"`
+	Users            []User            `yaml:"users,omitempty" json:"users,omitempty"`
+	Changelog        []Change          `yaml:"changelog,omitempty" json:"changelog,omitempty"`
+	LintianOverrides []LintianOverride `yaml:"lintian_overrides,omitempty" json:"lintian_overrides,omitempty"`
 }
 
 // Standin is a labelled test double of an upstream package: the same name,

@@ -34,8 +34,29 @@ func (c *Component) FullVersion(optional []string) string {
 	return strings.Join(append([]string{c.PackageVersion()}, optional...), "+")
 }
 
-// MayHoldMore tells whether any artifact of the component is optional.
+// At is what the version of forge-NAME says of the path number i, from 0: "" for the usual one.
+func (f Find) At(i int) string {
+	if i == 0 || f.Link == "" {
+		return ""
+	}
+	return strings.Map(func(r rune) rune {
+		if r == '/' || r == '-' || r == '_' {
+			return '.'
+		}
+		return r
+	}, strings.TrimPrefix(f.Paths[i], "/"))
+}
+
+// MayHoldMore tells whether any artifact of the component is optional, or a link of its package
+// may lead elsewhere.
 func (c *Component) MayHoldMore() bool {
+	if c.Upstream != nil {
+		for _, f := range c.Upstream.Finds {
+			if f.Link != "" && len(f.Paths) > 1 {
+				return true
+			}
+		}
+	}
 	for _, a := range c.Artifacts {
 		if a.Optional {
 			return true
@@ -52,6 +73,23 @@ func (c *Component) MayStandIn() bool {
 		}
 	}
 	return false
+}
+
+// TarballVersion is the version of the upstream's package that forge makes of a
+// release archive of that version.
+func (t *Tarball) TarballVersion(upstream string) string {
+	revision := 1
+	if len(t.Changelog) > 0 {
+		revision = max(revision, t.Changelog[0].Revision)
+	}
+	return fmt.Sprintf("%s-0forge%d", upstream, revision)
+}
+
+// Upstreams tells whether an artifact is the operator's package, or what it is made
+// of: one or the other is there, or none where a stand-in may be.
+func (c *Component) Upstreams(artifact string) bool {
+	u := c.Upstream
+	return u != nil && (u.Artifact == artifact || u.Tarball != nil && u.Tarball.Artifact == artifact)
 }
 
 // Date is that of the newest entry of the changelog; zero without one.

@@ -33,7 +33,7 @@ func (s *Stack) ComponentInputs(name string) []Input {
 	}
 	if c.Upstream != nil {
 		u := *c.Upstream
-		u.Standin = nil
+		u.Standin, u.Tarball = nil, nil
 		c.Upstream = &u
 	}
 	return s.inputs(c.Path, c, files, c.Overlay)
@@ -52,6 +52,22 @@ func (s *Stack) StandinInputs(name string) []Input {
 		Upstream string
 		Standin  Standin
 	}{c.Name, c.Upstream.Package, *st}, files, st.Overlay)
+}
+
+// TarballInputs are what the upstream's package of a component is made of besides
+// the release archive, or nil.
+func (s *Stack) TarballInputs(name string) []Input {
+	c := s.Components[name]
+	if c.Upstream == nil || c.Upstream.Tarball == nil {
+		return nil
+	}
+	t := c.Upstream.Tarball
+	files := append(s.operationFiles(c.Dir, t.Layout), packageFiles(c.Dir, t.Package)...)
+	return s.inputs(c.Path, struct {
+		Name, Upstream, Homepage, Licence string
+		Copyright                         []string
+		Tarball                           Tarball
+	}{c.Name, c.Upstream.Package, c.Homepage, c.Licence, c.Copyright, *t}, files, t.Overlay)
 }
 
 // RoleInputs are what the package forge-role-NAME is made of.

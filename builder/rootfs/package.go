@@ -99,7 +99,7 @@ func readUnit(ctx context.Context, p Package, f *os.File) (*unit, error) {
 	if err != nil {
 		return nil, err
 	}
-	deb, err := archive.OpenDeb(ctx, f, info.Size(), archive.DebOptions{Name: filepath.Base(p.Path), XZ: decompressXZ})
+	deb, err := archive.OpenDeb(ctx, f, info.Size(), archive.DebOptions{Name: filepath.Base(p.Path), XZ: XZ})
 	if err != nil {
 		return nil, err
 	}

@@ -15,9 +15,9 @@ import (
 // smallXZ is the compressed size up to which xz in this process beats starting the xz program.
 const smallXZ = 24 << 10
 
-// decompressXZ is the archive.Decompress of packages: the xz program, which is several times
+// XZ is the archive.Decompress of packages: the xz program, which is several times
 // faster than xz in Go, except for small streams (control parts), where starting it costs more.
-func decompressXZ(ctx context.Context, r io.Reader) (io.ReadCloser, error) {
+func XZ(ctx context.Context, r io.Reader) (io.ReadCloser, error) {
 	head := make([]byte, smallXZ)
 	n, err := io.ReadFull(r, head)
 	switch {

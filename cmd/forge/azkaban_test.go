@@ -140,8 +140,8 @@ func (c *testCluster) azkabanOn(name, address string) azkabanClient {
 // server restarts. The executor answers its own node alone.
 func testAzkaban(t *testing.T, c *testCluster) {
 	t.Helper()
-	b := c.boxes["master1"]
-	client := c.azkabanOn("master1", "10.162.7.91")
+	b := c.boxes["master3"]
+	client := c.azkabanOn("master3", "10.162.7.93")
 	refusesWrongPassword(t, client)
 	text, want := words(2000)
 	b.put("/tmp/azkaban-words.txt", []byte(text))
@@ -162,7 +162,7 @@ func testAzkaban(t *testing.T, c *testCluster) {
 		}
 	}
 	logged()
-	onlyFrom(t, c, "10.162.7.91", map[string]bool{"master1": true, "slave1": false})
+	onlyFrom(t, c, "10.162.7.93", map[string]bool{"master3": true, "slave1": false})
 	closesOrStays(t, b, "azkaban-solo", "nobody may close its executor's port to other hosts here")
 	before := b.must("sv", "status", "/run/forge/runit/sv/azkaban-solo")
 	b.must("sv", "term", "/run/forge/runit/sv/azkaban-solo")
@@ -170,7 +170,7 @@ func testAzkaban(t *testing.T, c *testCluster) {
 		now, _, code := b.run("sv", "status", "/run/forge/runit/sv/azkaban-solo")
 		return code == 0 && pidOf(now) != pidOf(before)
 	})
-	c.serves("master1", "azkaban-solo")
+	c.serves("master3", "azkaban-solo")
 	logged()
 }
 

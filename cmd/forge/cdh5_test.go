@@ -71,7 +71,10 @@ func TestCDH5Packages(t *testing.T) {
 	if err != nil || len(goldens) != len(seen) {
 		t.Errorf("%d golden files for %d packages, %v", len(goldens), len(seen), err)
 	}
-	lintCDH5(t, f, debs)
+	for i := range debs {
+		debs[i] = filepath.Join(f.out, debs[i])
+	}
+	lintDebs(t, debs...)
 }
 
 // listing is what dpkg-deb says of a package, without sizes, times and digests.
@@ -92,17 +95,14 @@ dpkg-deb --contents "$1" | awk '{print $1, $2, $6 $7 $8}'
 	return string(out)
 }
 
-// lintCDH5 wants no errors of lintian but those that an override takes back, and none without its use.
-func lintCDH5(t *testing.T, f *forge, debs []string) {
+// lintDebs wants no errors of lintian but those that an override takes back, and none without its use.
+func lintDebs(t *testing.T, debs ...string) {
 	t.Helper()
 	if _, err := exec.LookPath("lintian"); err != nil {
 		missing(t, err.Error())
 	}
 	args := []string{"--no-cfg", "--allow-root", "--fail-on", "none", "--tag-display-limit", "0"}
-	for _, d := range debs {
-		args = append(args, filepath.Join(f.out, d))
-	}
-	out, err := exec.Command("lintian", args...).CombinedOutput()
+	out, err := exec.Command("lintian", append(args, debs...)...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("lintian: %v\n%s", err, out)
 	}

@@ -39,6 +39,7 @@ func TestPairOfNameNodes(t *testing.T) {
 	t.Run("mesos", func(t *testing.T) { testMesos(t, c.in(t)) })
 	t.Run("marathon", func(t *testing.T) { testMarathon(t, c.in(t)) })
 	t.Run("hdfs", func(t *testing.T) { testPair(t, c.in(t)) })
+	t.Run("hdfs-files", func(t *testing.T) { testHomes(t, c.in(t)) })
 	t.Run("spark", func(t *testing.T) { testSparkHDFS(t, c.in(t)) })
 	t.Run("failover", func(t *testing.T) { testFailover(t, c.in(t)) })
 }
@@ -141,6 +142,65 @@ func testPair(t *testing.T, c *testCluster) {
 	if ids[0] != ids[1] {
 		t.Errorf("the NameNodes are of two clusters: %q", ids)
 	}
+}
+
+// testHomes looks at what the service hdfs-files laid into HDFS, has users that are not hdfs use it, and has the
+// service mend what a run that was killed leaves.
+func testHomes(t *testing.T, c *testCluster) {
+	t.Helper()
+	master, slave := c.boxes["master1"], c.boxes["slave1"]
+	laid := func() {
+		t.Helper()
+		listing := master.as("hdfs", "hadoop", "fs", "-ls", "/", "/user")
+		for path, want := range map[string]string{"/tmp": "drwxrwxrwt hdfs", "/user": "drwxr-xr-x hdfs", "/user/hdfs": "drwxr-xr-x hdfs",
+			"/user/spark": "drwxr-xr-x spark", "/user/azkaban": "drwxr-xr-x azkaban"} {
+			if got := modeAndOwner(listing, path); got != want {
+				t.Errorf("%s in HDFS is %q, want %q in\n%s", path, got, want, listing)
+			}
+		}
+	}
+	laid()
+	slave.put("/tmp/home.txt", []byte("a file of a user's"))
+	for _, to := range []string{"home.txt", "/tmp/home.txt"} {
+		slave.as("spark", "hadoop", "fs", "-put", "/tmp/home.txt", to)
+	}
+	if got := master.as("hdfs", "hadoop", "fs", "-cat", "/user/spark/home.txt"); got != "a file of a user's" {
+		t.Errorf("the user's file holds %q", got)
+	}
+	if _, errs, code := master.run("setpriv", "--reuid", "azkaban", "--regid", "azkaban", "--init-groups", "--reset-env", "--", "hadoop", "fs", "-rm", "-skipTrash", "/tmp/home.txt"); code == 0 || !strings.Contains(errs, "Permission denied by sticky bit: user=azkaban") {
+		t.Errorf("a user removes another's file from /tmp: exit status %d, %s", code, errs)
+	}
+
+	master.as("hdfs", "hadoop", "fs", "-chown", "hdfs", "/user/spark")
+	master.as("hdfs", "hadoop", "fs", "-rm", "-r", "-skipTrash", "/user/azkaban")
+	master.as("hdfs", "hadoop", "fs", "-chmod", "755", "/tmp")
+	before := c.service("master1", "hdfs-files").PID
+	master.must("kill", "-9", strconv.Itoa(before))
+	eventually(t, "service that lays files anew", func() bool {
+		s := c.service("master1", "hdfs-files")
+		return s.PID != before && s.State == node.Running && !slices.ContainsFunc(s.Health, func(h node.CheckStatus) bool { return !h.OK })
+	})
+	laid()
+	for _, name := range []string{"master2", "master3"} {
+		if slices.Contains(c.servicesOf(name), "hdfs-files") {
+			t.Errorf("%s runs the service hdfs-files too", name)
+		}
+	}
+}
+
+// servicesOf are the names of the services that a node runs.
+func (c *testCluster) servicesOf(name string) []string {
+	c.t.Helper()
+	out, _, _ := c.boxes[name].run("forge-node", "status", "--json")
+	var s node.Status
+	if err := json.Unmarshal([]byte(out), &s); err != nil {
+		c.t.Fatalf("forge-node status of %s: %v in %q", name, err, out)
+	}
+	var names []string
+	for _, svc := range s.Services {
+		names = append(names, svc.Name)
+	}
+	return names
 }
 
 // testFailover kills the active NameNode while a client writes.

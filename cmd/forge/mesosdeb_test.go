@@ -50,6 +50,9 @@ done
 	for _, path := range []string{"/usr/sbin/mesos-master", "/usr/sbin/mesos-slave", "/usr/sbin/mesos-agent"} {
 		add(daemon, path, nfpmfiles.TypeFile, 0o755)
 	}
+	add(daemon, "/usr/lib/libmesos-1.11.0.so", nfpmfiles.TypeFile, 0o755)
+	add("libmesos-1.11.0.so", "/usr/lib/libmesos.so", nfpmfiles.TypeSymlink, 0)
+	add("/usr/lib/libmesos.so", "/usr/local/lib/libmesos.so", nfpmfiles.TypeSymlink, 0)
 	// The wrapper and what it reads have the same rules and paths in the stand-in.
 	add(filepath.Join(overlay, "usr/bin/mesos-init-wrapper"), "/usr/bin/mesos-init-wrapper", nfpmfiles.TypeFile, 0o755)
 	for _, path := range []string{"/etc/mesos/zk", "/etc/mesos-master/quorum", "/etc/mesos-master/work_dir", "/etc/default/mesos", "/etc/default/mesos-master", "/etc/default/mesos-slave"} {

@@ -12,10 +12,15 @@ import (
 )
 
 // masters are the names of the cluster's masters, sorted.
-func (c *testCluster) masters() []string {
+func (c *testCluster) masters() []string { return c.named("master") }
+
+// slaves are the names of its slaves, sorted.
+func (c *testCluster) slaves() []string { return c.named("slave") }
+
+func (c *testCluster) named(prefix string) []string {
 	var out []string
 	for name := range c.boxes {
-		if strings.HasPrefix(name, "master") {
+		if strings.HasPrefix(name, prefix) {
 			out = append(out, name)
 		}
 	}
@@ -80,11 +85,15 @@ func testMesos(t *testing.T, c *testCluster) {
 		t.Errorf("the masters name the leaders %v", leaders)
 	}
 	quorum := fmt.Sprint(len(c.masters())/2 + 1)
-	if state.ActivatedSlaves != 1 || state.Flags["quorum"] != quorum || state.Flags["registry"] != "replicated_log" || state.Flags["work_dir"] != "/var/lib/mesos" {
-		t.Errorf("state of the leader: %+v; want one slave, quorum %s and a replicated log", state, quorum)
+	if state.ActivatedSlaves != len(c.slaves()) || state.Flags["quorum"] != quorum || state.Flags["registry"] != "replicated_log" || state.Flags["work_dir"] != "/var/lib/mesos" {
+		t.Errorf("state of the leader: %+v; want %d slaves, quorum %s and a replicated log", state, len(c.slaves()), quorum)
 	}
-	if len(state.Slaves) != 1 || state.Slaves[0].Hostname != "slave1" || state.Slaves[0].Attributes["rack"] != "r1" {
-		t.Errorf("slaves of the leader: %+v; want slave1 with rack r1", state.Slaves)
+	hosts := map[string]any{}
+	for _, one := range state.Slaves {
+		hosts[one.Hostname] = one.Attributes["rack"]
+	}
+	if len(hosts) != len(c.slaves()) || hosts["slave1"] != "r1" {
+		t.Errorf("slaves of the leader: %+v; want %q, slave1 with rack r1", state.Slaves, c.slaves())
 	}
 	// The fetcher of a slave runs hadoop for hdfs:// addresses, with the environment of the service.
 	c.boxes["slave1"].must("sh", "-c", `tr '\0' '\n' </proc/$(pidof mesos-slave)/environ | grep ^PATH= | { IFS== read -r _ p; PATH=$p command -v hadoop; }`)

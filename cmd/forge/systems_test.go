@@ -13,29 +13,34 @@ import (
 	"time"
 )
 
-// systemsInventory has one master with all that masters run, and one slave.
+// systemsInventory is the document's cluster: three masters and three slaves.
 const systemsInventory = `name: systems
 networks: [{cidr: 10.162.7.0/24}]
 nodes:
   - {name: master1, address: 10.162.7.91, role: master}
+  - {name: master2, address: 10.162.7.92, role: master}
+  - {name: master3, address: 10.162.7.93, role: master}
   - {name: slave1, address: 10.162.7.94, role: slave, attributes: {rack: r1}}
+  - {name: slave2, address: 10.162.7.95, role: slave, attributes: {rack: r1}}
+  - {name: slave3, address: 10.162.7.96, role: slave, attributes: {rack: r2}}
+nfs: [{source: "10.162.7.90:/export/names", mount: /nfsmount}]
 hdfs:
-  secondary: master1
   name_dirs: [/var/lib/hadoop-hdfs/dfs/nn, /nfsmount/dfs/nn]
   data_dirs: [/data/1/dfs/dn, /data/2/dfs/dn]
-azkaban: {}
+mrv1: {jobtracker: master2}
+azkaban: {node: master3}
 extra:
   core-site: {fs.checkpoint.period: "10"}
-  hdfs-site: {dfs.heartbeat.interval: "1"}
+  hdfs-site: {dfs.heartbeat.interval: "1", heartbeat.recheck.interval: "5000"}
 `
 
-// TestSystems brings up a whole cluster of the role images and asks each system something real. Of each
-// system docs/systems.md names the test here that shows it.
+// TestSystems brings the whole cluster up from the role images with the command, and asks each system something
+// real. Of each system docs/systems.md names the test here that shows it. Then the cluster meets what clusters
+// meet, and has all its data and all its nodes in their roles after each of it.
 func TestSystems(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)
-	c := startCluster(t, e, systemsInventory, roleImages(t, e))
-	c.inRole()
+	u := builtGolden(t).up(t, e, systemsInventory)
 	for _, s := range []struct {
 		name string
 		test func(*testing.T, *testCluster)
@@ -49,20 +54,30 @@ func TestSystems(t *testing.T) {
 		{"spark", testSpark},
 		{"azkaban", testAzkaban},
 	} {
-		t.Run(s.name, func(t *testing.T) { s.test(t, c.in(t)) })
+		t.Run(s.name, func(t *testing.T) { s.test(t, u.in(t)) })
 	}
-}
-
-// roleImages loads the images of the roles and returns their tags.
-func roleImages(t *testing.T, e *engine) map[string]string {
-	t.Helper()
-	slave, _ := builtRole(t)
-	images := map[string]string{"slave": slave.out, "master": builtGolden(t).out}
-	for role, out := range images {
-		slave.out = out
-		images[role] = e.load(slave, role, "forge-test/systems-"+role+":1")
+	var large largeFile
+	text := systemsInventory
+	for _, s := range []struct {
+		name string
+		test func(*testing.T, *upped)
+	}{
+		{"large-file", func(t *testing.T, u *upped) { large = writeLarge(t, u); large.count(t, u) }},
+		{"closed-ports", closedPorts},
+		{"zookeeper-leader-killed", killZooKeeperLeader},
+		{"slave-killed", killSlave},
+		{"all-stopped", func(t *testing.T, u *upped) { stopAll(t, u, text, large) }},
+		{"slots-changed", func(t *testing.T, u *upped) { text = changeSlots(t, u, text) }},
+		{"network-cut", func(t *testing.T, u *upped) { cutNetwork(t, u, large) }},
+		{"master-replaced", func(t *testing.T, u *upped) { replaceMaster(t, u, text, large) }},
+		{"slave-replaced", func(t *testing.T, u *upped) { replaceSlave(t, u, text, large) }},
+	} {
+		if t.Failed() { // each goes on from what the one before left
+			return
+		}
+		t.Run(s.name, func(t *testing.T) { s.test(t, u.within(t)) })
+		u.find(t)
 	}
-	return images
 }
 
 // in is the cluster for a subtest.
@@ -105,7 +120,7 @@ func testHDFS(t *testing.T, c *testCluster) {
 		}
 	}
 	report := master.as("hdfs", "hadoop", "dfsadmin", "-report")
-	for _, want := range []string{"Datanodes available: 1 (1 total, 0 dead)", "Name: 10.162.7.94:50010"} {
+	for _, want := range []string{fmt.Sprintf("Datanodes available: %[1]d (%[1]d total, 0 dead)", len(c.slaves())), "Name: 10.162.7.94:50010"} {
 		if !strings.Contains(report, want) {
 			t.Errorf("dfsadmin -report does not say %q:\n%s", want, report)
 		}
@@ -117,7 +132,7 @@ func testHDFS(t *testing.T, c *testCluster) {
 	}
 	sameNames(t, master, "/var/lib/hadoop-hdfs/dfs/nn", "/nfsmount/dfs/nn")
 	eventually(t, "a checkpoint of the SecondaryNameNode", func() bool {
-		_, _, code := master.run("test", "-s", "/var/lib/hadoop-hdfs/namesecondary/current/fsimage")
+		_, _, code := c.boxes["master2"].run("test", "-s", "/var/lib/hadoop-hdfs/namesecondary/current/fsimage")
 		return code == 0
 	})
 }

@@ -131,8 +131,11 @@ func health(c *recipe.Component, only []string) []string {
 		}
 		for _, h := range s.Health {
 			text := fmt.Sprintf("%s %d", h.Kind, ports[h.Port])
-			if h.Kind == node.CheckHTTP {
+			switch h.Kind {
+			case node.CheckHTTP:
 				text += " `" + h.Path + "`"
+			case node.CheckExec:
+				text = "exec `" + strings.Join(h.Run, " ") + "`"
 			}
 			out = append(out, text)
 		}
