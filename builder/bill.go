@@ -251,7 +251,7 @@ func partOf(c *recipe.Component, name string) publish.Part {
 // jarPart describes a jar of a recipe's own sources by its package, whose version it has.
 func jarPart(c *recipe.Component, op recipe.Operation) publish.Part {
 	name, version := filepath.Base(op.To), c.PackageVersion()
-	return publish.Part{Name: name, File: name, Version: version, Purl: "pkg:generic/" + c.PackageName() + "-" + name + "@" + version, Licence: "Apache-2.0"}
+	return publish.Part{Name: name, File: name, Version: version, Purl: "pkg:generic/" + c.PackageName() + "/" + name + "@" + version, Licence: "Apache-2.0"}
 }
 
 // standInPart describes what forge made in place of an artifact.

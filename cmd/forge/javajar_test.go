@@ -22,7 +22,7 @@ func TestJavaJar(t *testing.T) {
 	if p := f.plan()["deb/forge-spark"]; p.State != step.Miss || len(p.Reasons) != 1 || !strings.HasPrefix(p.Reasons[0], "input "+source+" changed") {
 		t.Errorf("the plan says %+v; want a miss that names %s and nothing else", p, source)
 	}
-	f.refuses("build --role slave", "/usr/lib/spark/jars/forge-hdfs.jar: javac failed (exit status 1):", "forge/hdfs/NameNode.java:", "error: cannot find symbol",
+	f.refuses("build --role slave", "/usr/lib/spark/jars/forge-webhdfs.jar: javac failed (exit status 1):", "forge/hdfs/NameNode.java:", "error: cannot find symbol",
 		"To repeat it: cd "+filepath.Join(f.checkout, "recipes/bookworm/java")+" && /", "/bin/javac --release 11 ", "/usr/lib/spark/jars/hadoop-client-api-3.3.4.jar")
 	restore()
 
@@ -30,7 +30,7 @@ func TestJavaJar(t *testing.T) {
 	f.wrap = []string{"unshare", "--mount", "sh", "-c", `mount -t tmpfs none /usr/lib/jvm && exec "$0" "$@"`}
 	f.env = append(f.env, "JAVA_HOME=")
 	f.build()
-	if got := jarOfDeb(t, filepath.Join(f.out, "debs/forge-spark_3.5.6-1_all.deb"), "./usr/lib/spark/jars/forge-hdfs.jar"); !slices.Equal(got, []string{
+	if got := jarOfDeb(t, filepath.Join(f.out, "debs/forge-spark_3.5.6-1_all.deb"), "./usr/lib/spark/jars/forge-webhdfs.jar"); !slices.Equal(got, []string{
 		"META-INF/MANIFEST.MF", "forge/hdfs/Hadoop1WebHdfs.class", "forge/hdfs/NameNode.class", "forge/hdfs/RangeInputStream.class"}) {
 		t.Errorf("the jar holds %q", got)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 
@@ -84,6 +85,11 @@ func origin(c *recipe.Component) string {
 	}
 	for _, kind := range sortedKeys(kinds) {
 		out = append(out, fmt.Sprintf("%d %s artifacts", kinds[kind], kind))
+	}
+	for _, op := range c.Layout {
+		if op.Java != "" {
+			out = append(out, fmt.Sprintf("forge's own %s, compiled by JDK %s", path.Base(op.To), op.JDK))
+		}
 	}
 	if len(out) == 0 {
 		return "forge itself"
