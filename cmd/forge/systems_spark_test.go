@@ -80,7 +80,7 @@ func testSparkReads(t *testing.T, c *testCluster, text string) {
 	slave := c.boxes["slave1"]
 	slave.as("hdfs", "hadoop", "fs", "-put", "/tmp/spark-words.txt", "/secret.txt")
 	slave.as("hdfs", "hadoop", "fs", "-chmod", "600", "/secret.txt")
-	slave.as("spark", "hadoop", "fs", "-D", "dfs.block.size=1048576", "-put", "/tmp/spark-words.txt", "/user/spark/lost.txt")
+	slave.as("spark", "hadoop", "fs", "-D", "dfs.block.size=1048576", "-D", "dfs.replication=1", "-put", "/tmp/spark-words.txt", "/user/spark/lost.txt")
 	blocks := regexp.MustCompile(`blk_-?[0-9]+`).FindAllString(slave.as("hdfs", "hadoop", "fsck", "/user/spark/lost.txt", "-files", "-blocks"), -1)
 	if want := (len(text) + 1<<20 - 1) >> 20; len(blocks) != want {
 		t.Fatalf("the file has the blocks %v, want %d", blocks, want)
