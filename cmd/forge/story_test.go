@@ -134,7 +134,7 @@ func (u *upped) dataNodes(t *testing.T, n int) {
 }
 
 // stopAll stops every node in good order, and starts the cluster again with the command.
-func stopAll(t *testing.T, u *upped, text string, f largeFile) {
+func stopAll(t *testing.T, u *upped, text string, f largeFile, flags ...string) {
 	t.Helper()
 	var stops []chan struct{}
 	for _, b := range u.boxes {
@@ -145,7 +145,7 @@ func stopAll(t *testing.T, u *upped, text string, f largeFile) {
 	for _, done := range stops {
 		<-done
 	}
-	if said := u.again(t, text); !strings.Contains(said, "started       master1, master2, master3, slave1, slave2, slave3") {
+	if said := u.again(t, text, flags...); !strings.Contains(said, "started       master1, master2, master3, slave1, slave2, slave3") {
 		t.Errorf("forge up of a stopped cluster says:\n%s", said)
 	}
 	f.check(t, u, "master2")
@@ -193,11 +193,11 @@ func changeSlots(t *testing.T, u *upped, text string) string {
 
 // replaceMaster loses the NameNode's machine with its disks. A fresh clone of the same node has the same
 // number in ZooKeeper's ensemble, and the names from their second directory.
-func replaceMaster(t *testing.T, u *upped, text string, f largeFile) {
+func replaceMaster(t *testing.T, u *upped, text string, f largeFile, flags ...string) {
 	t.Helper()
 	version := u.boxes["master1"].must("cat", "/nfsmount/dfs/nn/current/VERSION")
 	u.lose(t, "master1")
-	if said := u.again(t, text); !strings.Contains(said, "created       master1\n") {
+	if said := u.again(t, text, flags...); !strings.Contains(said, "created       master1\n") {
 		t.Errorf("forge up says:\n%s", said)
 	}
 	b := u.boxes["master1"]
@@ -217,10 +217,10 @@ func replaceMaster(t *testing.T, u *upped, text string, f largeFile) {
 }
 
 // replaceSlave loses a slave with its disks; HDFS makes up for it on the fresh clone.
-func replaceSlave(t *testing.T, u *upped, text string, f largeFile) {
+func replaceSlave(t *testing.T, u *upped, text string, f largeFile, flags ...string) {
 	t.Helper()
 	u.lose(t, "slave3")
-	u.again(t, text)
+	u.again(t, text, flags...)
 	u.dataNodes(t, 3)
 	f.check(t, u, "slave3")
 }
