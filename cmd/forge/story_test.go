@@ -173,6 +173,22 @@ func closedPorts(t *testing.T, u *upped) {
 	}
 }
 
+// ownFiles: no node has changed a configuration file that dpkg would ask about when a newer package comes.
+func ownFiles(t *testing.T, u *upped) {
+	t.Helper()
+	for name, b := range u.boxes {
+		out, _, _ := b.run("dpkg", "--verify") // its status tells of files that an image leaves out, too
+		for line := range strings.Lines(out) {
+			if fields := strings.Fields(line); len(fields) == 3 && fields[1] == "c" {
+				t.Errorf("%s: %s differs from its package's", name, fields[2])
+			}
+		}
+		if got := b.must("dpkg-query", "--show", "--showformat", "${Conffiles}", "forge-role-"+strings.TrimRight(name, "0123456789")); !strings.Contains(got, "/etc/sysctl.d/") {
+			t.Errorf("%s: conffiles of its role: %q", name, got)
+		}
+	}
+}
+
 // changeSlots applies another number of slots while all runs: only MapReduce starts again.
 func changeSlots(t *testing.T, u *upped, text string) string {
 	t.Helper()
