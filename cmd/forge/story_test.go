@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/mesos-forge/forge/builder/cluster"
 )
 
 // largeFile is a file of 100 MB in HDFS: its sha256, and what wordcount says of it.
@@ -187,6 +189,27 @@ func ownFiles(t *testing.T, u *upped) {
 			t.Errorf("%s: conffiles of its role: %q", name, got)
 		}
 	}
+}
+
+// wrongSeed boots a machine that believes to be another node, at an address that the engine gave it: it refuses, by
+// name, starts nothing and ends.
+func wrongSeed(t *testing.T, u *upped) {
+	t.Helper()
+	real := u.boxes["slave1"].inspect()
+	c := *u.testCluster
+	for name := range real.NetworkSettings.Networks {
+		c.network = name
+	}
+	impostor := c.create(cluster.Node{Name: "slave1", Address: "10.162.7.99"}, u.inventory, real.Image)
+	impostor.start()
+	if code := impostor.wait(); code == 0 {
+		t.Error("it ended with the status 0")
+	}
+	const want = "the inventory gives node slave1 the address 10.162.7.94, but no interface has it (they have 10.162.7.99)"
+	if log := impostor.log(); !strings.Contains(log, want) || strings.Contains(log, "start hadoop-hdfs-datanode") {
+		t.Errorf("it says\n%s\nwant %q, and no service started", log, want)
+	}
+	u.inRole()
 }
 
 // changeSlots applies another number of slots while all runs: only MapReduce starts again.
