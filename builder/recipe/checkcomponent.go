@@ -93,7 +93,7 @@ func (k *componentCheck) optional(at, name string, a Artifact) {
 		k.d.errorf(at+"/optional", "", "what a stand-in or an upstream package is there for is not optional")
 	}
 	for i, op := range k.c.Layout {
-		if len(op.Copy) > 1 && slices.Contains(op.Copy, name) {
+		if len(op.Copy) > 1 && op.Uses(name) {
 			k.d.errorf("layout/"+strconv.Itoa(i)+"/copy", "", "copy the optional artifact %q by an operation of its own", name)
 		}
 	}
