@@ -33,9 +33,14 @@ func (k *componentCheck) run() {
 		at := "requires/" + strconv.Itoa(i)
 		if r == c.Name {
 			d.errorf(at, "", "component %q requires itself", r)
-		} else if _, ok := k.stack.Components[r]; !ok {
+		} else if other, ok := k.stack.Components[r]; !ok {
 			d.errorf(at, didYouMean(r, sortedKeys(k.stack.Components)), "requires unknown component %q", r)
+		} else if other.Optional && !c.Optional {
+			d.errorf(at, "", "component %q is optional, and this one is not", r)
 		}
+	}
+	if c.Optional {
+		k.optionalComponent()
 	}
 	for _, name := range sortedKeys(c.Artifacts) {
 		if !k.used[name] {
@@ -78,6 +83,24 @@ func (k *componentCheck) artifacts() {
 		}
 		if a.Optional {
 			k.optional(at, name, a)
+		}
+	}
+}
+
+// optionalComponent checks a component that may be left out: that the operator alone decides on it.
+func (k *componentCheck) optionalComponent() {
+	if len(k.c.Artifacts) == 0 || k.c.Upstream != nil {
+		k.d.errorf("optional", "", "an optional component is one that the operator brings artifacts for, to be packaged by forge")
+	}
+	for _, name := range sortedKeys(k.c.Artifacts) {
+		a, at := k.c.Artifacts[name], "artifacts/"+name
+		for i, s := range a.Sources {
+			if s.File == "" && s.MavenBuild == nil {
+				k.d.errorf(at+"/sources/"+strconv.Itoa(i), "", "artifacts of an optional component are the operator's files or builds; what another source has is never absent")
+			}
+		}
+		if a.Standin != nil || a.Optional {
+			k.d.errorf(at, "", "without the artifact the component is left out: it can't be optional by itself or have a stand-in")
 		}
 	}
 }
