@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/mesos-forge/forge/builder/archive"
@@ -40,7 +41,7 @@ type billPackage struct {
 	Origin    publish.Origin
 	StandIn   bool
 	Licence   string
-	Parts     map[string]publish.Part // by the artifact's name, without digest
+	Parts     map[string]publish.Part // by COMPONENT/ARTIFACT, without digest
 	Programs  []string                // forge's own
 	Jars      []publish.Part          `json:",omitempty"` // of forge's own sources
 }
@@ -63,7 +64,7 @@ func (b *Builder) bill(r *recipe.Role, layers ...billLayer) *step.Step {
 			}
 		}
 	}
-	return &step.Step{Name: "bill/" + r.Name, Kind: "bill", Version: 2, Settings: set, Needs: needs,
+	return &step.Step{Name: "bill/" + r.Name, Kind: "bill", Version: 3, Settings: set, Needs: needs,
 		Run: func(ctx context.Context, run *step.Run) error {
 			spec := publish.Spec{Stack: set.Stack, Version: set.Version, Role: set.Role, Arch: set.Arch, Epoch: b.opt.Epoch}
 			usage := map[string]report.Folder{}
@@ -173,31 +174,23 @@ func (b *Builder) billPackages(r *recipe.Role) map[string]billPackage {
 		c := b.stack.Components[name]
 		if own := c.PackageName(); own != "" {
 			p := billPackage{Component: name, Origin: publish.FromForge, Licence: c.Licence, Parts: map[string]publish.Part{}, StandIn: b.fileStandsIn(c)}
-			p.layout(c, b.atHand(c))
-			for artifact, part := range p.Parts {
-				if a := c.Artifacts[artifact]; b.pins.isBuilt(artifact, a) {
-					part.Version, part.Purl = b.opt.Builds[artifact].Commit, b.pins.buildPurl(artifact)
-					p.Parts[artifact] = part
-				}
-			}
-			for _, artifact := range b.files[name].standIns {
-				p.Parts[artifact] = standInPart(c, artifact)
-			}
+			b.enter(&p, c, b.atHand(c))
 			out[own] = p
 		}
 		switch {
 		case c.Upstream == nil:
 		case b.standsIn(c):
 			p := billPackage{Component: name, Origin: publish.FromForge, StandIn: true, Licence: c.Upstream.Standin.Licence, Parts: map[string]publish.Part{}}
-			p.layout(c, c.Upstream.Standin.Layout)
+			b.enter(&p, c, c.Upstream.Standin.Layout)
 			out[c.Upstream.Package] = p
 		case b.operator[name].Release != "":
 			p := billPackage{Component: name, Origin: publish.FromForge, Licence: c.Licence, Parts: map[string]publish.Part{}}
-			p.layout(c, c.Upstream.Tarball.Layout)
-			part := p.Parts[c.Upstream.Tarball.Artifact]
+			b.enter(&p, c, c.Upstream.Tarball.Layout)
+			key := c.Name + "/" + c.Upstream.Tarball.Artifact
+			part := p.Parts[key]
 			part.Version = b.operator[name].Release
 			part.Purl = "pkg:generic/" + c.Upstream.Package + "@" + part.Version
-			p.Parts[c.Upstream.Tarball.Artifact] = part
+			p.Parts[key] = part
 			out[c.Upstream.Package] = p
 		default:
 			out[c.Upstream.Package] = billPackage{Component: name, Origin: publish.FromOperator, Licence: c.Licence}
@@ -206,8 +199,8 @@ func (b *Builder) billPackages(r *recipe.Role) map[string]billPackage {
 	return out
 }
 
-// layout enters what a layout takes into the package.
-func (p *billPackage) layout(c *recipe.Component, ops []recipe.Operation) {
+// enter adds what a component's layout takes to a package, and what the layouts that it packs take.
+func (b *Builder) enter(p *billPackage, c *recipe.Component, ops []recipe.Operation) {
 	for _, op := range ops {
 		if op.Program != "" {
 			p.Programs = append(p.Programs, op.Program)
@@ -215,16 +208,25 @@ func (p *billPackage) layout(c *recipe.Component, ops []recipe.Operation) {
 		if op.Java != "" {
 			p.Jars = append(p.Jars, jarPart(c, op))
 		}
-		names := op.Copy
-		for _, one := range []string{op.Extract, op.Egg} {
-			if one != "" {
-				names = append(names[:len(names):len(names)], one)
-			}
+		for _, name := range op.Artifacts() {
+			p.Parts[c.Name+"/"+name] = b.part(c, name)
 		}
-		for _, name := range names {
-			p.Parts[name] = partOf(c, name)
+		if packed := b.stack.Components[op.Pack]; packed != nil {
+			b.enter(p, packed, b.atHand(packed))
 		}
 	}
+}
+
+// part describes an artifact of a component as this build has it.
+func (b *Builder) part(c *recipe.Component, name string) publish.Part {
+	if slices.Contains(b.files[c.Name].standIns, name) {
+		return standInPart(c, name)
+	}
+	part := partOf(c, name)
+	if b.pins.isBuilt(name, c.Artifacts[name]) {
+		part.Version, part.Purl = b.opt.Builds[name].Commit, b.pins.buildPurl(name)
+	}
+	return part
 }
 
 // partOf describes an artifact of a component by the coordinates of its first Maven or PyPI source, or else
@@ -260,20 +262,27 @@ func standInPart(c *recipe.Component, name string) publish.Part {
 	return publish.Part{Name: "stand-in of " + name, Version: version, Purl: "pkg:generic/forge-standin-" + c.Name + "-" + name + "@" + version, Licence: "Apache-2.0"}
 }
 
-// parts returns the artifacts in a package with their digests, and the modules that its programs
+// parts returns the artifacts in a package, also in archives that lie in it, with their digests, and the modules that its programs
 // are linked from.
 func parts(run *step.Run, k billPackage, made map[string]*step.Step) ([]publish.Part, error) {
 	var out []publish.Part
-	if sources := made["sources/"+k.Component]; sources != nil {
-		files := map[string]fetched{}
-		if err := run.JSON(sources.Out("files"), &files); err != nil {
-			return nil, err
+	files := map[string]map[string]fetched{} // by component
+	for _, name := range sortedNames(k.Parts) {
+		component, artifact, _ := strings.Cut(name, "/")
+		if files[component] == nil {
+			sources := made["sources/"+component]
+			if sources == nil {
+				return nil, fmt.Errorf("artifact %s: no step of the build fetched it", name)
+			}
+			of := map[string]fetched{}
+			if err := run.JSON(sources.Out("files"), &of); err != nil {
+				return nil, err
+			}
+			files[component] = of
 		}
-		for _, name := range sortedNames(k.Parts) {
-			part := k.Parts[name]
-			part.SHA256, part.Size, part.File = files[name].Digest.Hex(), files[name].Size, filepath.Base(files[name].File)
-			out = append(out, part)
-		}
+		f, part := files[component][artifact], k.Parts[name]
+		part.SHA256, part.Size, part.File = f.Digest.Hex(), f.Size, filepath.Base(f.File)
+		out = append(out, part)
 	}
 	out = append(out, k.Jars...)
 	for _, name := range k.Programs {

@@ -58,7 +58,9 @@ type Options struct {
 // Builder holds what the steps of one build share.
 type Builder struct {
 	opt   Options
-	stack *recipe.Stack
+	stack *recipe.Stack // without the optional components that are not at hand
+	whole *recipe.Stack // with all of them
+	left  []Without
 	pins  pins
 	store *store.Store
 	exec  *step.Executor
@@ -97,6 +99,10 @@ func New(opt Options) (*Builder, error) {
 	if err != nil {
 		return nil, err
 	}
+	chosen, left, err := p.choose(stack, opt.Vendor)
+	if err != nil {
+		return nil, err
+	}
 	if opt.Epoch.IsZero() {
 		opt.Epoch = p.date()
 	}
@@ -113,7 +119,7 @@ func New(opt Options) (*Builder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Builder{opt: opt, stack: stack, pins: p, store: st, exec: &step.Executor{
+	return &Builder{opt: opt, stack: chosen, whole: stack, left: left, pins: p, store: st, exec: &step.Executor{
 		Store: st, Sink: opt.Sink, Jobs: int64(opt.Jobs), Memory: 8 << 10, Refresh: opt.Refresh, Offline: opt.Offline}}, nil
 }
 
@@ -246,9 +252,10 @@ func (b *Builder) Plan() ([]step.Planned, error) {
 // Result is what a build made. Paths are below Options.Out.
 type Result struct {
 	Roles   []RoleResult `json:"roles"`
-	Ran     int          `json:"ran"`     // steps
-	Hits    int          `json:"hits"`    // steps whose stored result was used
-	Written int          `json:"written"` // results that were not in the output folder yet
+	Ran     int          `json:"ran"`               // steps
+	Hits    int          `json:"hits"`              // steps whose stored result was used
+	Written int          `json:"written"`           // results that were not in the output folder yet
+	Without []Without    `json:"without,omitempty"` // optional components
 	Report  string       `json:"report"`
 	Sums    string       `json:"sums"`
 	// IndexAge is how old the oldest of apt's indexes was that packages were taken from; 0 for a build from a lock.
@@ -288,7 +295,7 @@ func (b *Builder) Build(ctx context.Context) (*Result, error) {
 			return nil, fmt.Errorf("role %s: %w", r.name, err)
 		}
 	}
-	res := &Result{}
+	res := &Result{Without: b.Without()}
 	for _, d := range done {
 		if d.Kind == indexKind {
 			res.IndexAge = max(res.IndexAge, time.Since(d.Started))

@@ -193,12 +193,15 @@ func (b *Builder) told(c *recipe.Component) []string {
 	return told
 }
 
-// atHand are a layout's operations without those of optional artifacts that are absent.
+// atHand are a layout's operations without what optional artifacts that are absent would add.
 func (b *Builder) atHand(c *recipe.Component) []recipe.Operation {
-	absent := b.files[c.Name].absent
-	return slices.DeleteFunc(slices.Clone(c.Layout), func(op recipe.Operation) bool {
-		return slices.Contains(absent, op.Extract) || len(op.Copy) == 1 && slices.Contains(absent, op.Copy[0])
-	})
+	var out []recipe.Operation
+	for _, op := range c.Layout {
+		if op, ok := op.Without(b.files[c.Name].absent); ok {
+			out = append(out, op)
+		}
+	}
+	return out
 }
 
 // writeStandIn makes the stand-in of an artifact, as an output of the step.

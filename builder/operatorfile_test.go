@@ -152,7 +152,7 @@ func TestStandInFilesAreNamed(t *testing.T) {
 		}
 		r := b.stack.Roles["slave"]
 		p := b.billPackages(r)["forge-mesos-egg"]
-		part := p.Parts["egg"]
+		part := p.Parts["mesos-egg/egg"]
 		if got := part.Name + " " + part.Version + " " + part.Purl; p.StandIn != c.standIn || got != c.part {
 			t.Errorf("stand-in %v, part %s; want %v, %s", p.StandIn, got, c.standIn, c.part)
 		}

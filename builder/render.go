@@ -20,6 +20,9 @@ type PreviewOptions struct {
 	Role      string
 	Machine   cluster.Machine // heaps depend on it
 	Container bool            // as containers, not as machines
+	// Vendor and Builds as in [Options]: with the stack's lock they decide which optional components an image has.
+	Vendor string
+	Builds map[string]Build
 }
 
 // Preview renders nodes as forge-node does on them, from recipes and inventory alone: nothing is
@@ -35,6 +38,14 @@ type Preview struct {
 func NewPreview(opt PreviewOptions) (*Preview, error) {
 	stack, err := loadStack(opt.Checkout, opt.Stack)
 	if err != nil {
+		return nil, err
+	}
+	p, err := readPins(Options{Checkout: opt.Checkout, Stack: opt.Stack, Builds: opt.Builds, locking: true})
+	if err != nil {
+		return nil, err
+	}
+	p.write = false // a stack need not have a lock yet, and none is made
+	if stack, _, err = p.choose(stack, opt.Vendor); err != nil {
 		return nil, err
 	}
 	_, inv, err := readInventory(opt.Inventory)

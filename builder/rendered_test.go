@@ -28,6 +28,7 @@ type renderedCase struct {
 	differ []string
 	// required are the keys of Hadoop's files that no node can do without.
 	required map[string][]string
+	brings   string // a file in the operator's folder
 }
 
 var everywhere = []string{"/etc/hostname", "/etc/mesos-master/hostname", "/etc/mesos-master/ip", "/etc/mesos-slave/hostname",
@@ -40,7 +41,7 @@ var renderedCases = []renderedCase{
 			"core-site.xml":   {"fs.default.name", "hadoop.tmp.dir"},
 			"hdfs-site.xml":   {"dfs.name.dir", "dfs.data.dir", "dfs.replication", "dfs.http.address"},
 			"mapred-site.xml": {"mapred.job.tracker", "mapred.local.dir"},
-		}},
+		}, ""},
 	{"bookworm-ha", "bookworm-ha", "testdata/pair.yaml",
 		append([]string{"/etc/hadoop/conf/hdfs-site.xml", "/etc/marathon/conf/hostname", "/etc/default/marathon"}, everywhere...),
 		map[string][]string{
@@ -48,14 +49,14 @@ var renderedCases = []renderedCase{
 			"hdfs-site.xml": {"dfs.nameservices", "dfs.ha.namenodes.lab", "dfs.namenode.rpc-address.lab.nn1", "dfs.namenode.rpc-address.lab.nn2",
 				"dfs.namenode.http-address.lab.nn1", "dfs.namenode.http-address.lab.nn2", "dfs.namenode.shared.edits.dir", "dfs.journalnode.edits.dir",
 				"dfs.client.failover.proxy.provider.lab", "dfs.ha.fencing.methods", "dfs.ha.automatic-failover.enabled"},
-		}},
+		}, ""},
 	{"cdh5", "cdh5", "../cluster.example.yaml",
 		append([]string{"/etc/marathon/conf/hostname", "/etc/spark/conf/spark-env.sh", "/etc/mesos-slave/attributes/rack"}, everywhere...),
 		map[string][]string{
 			"core-site.xml":   {"fs.defaultFS", "hadoop.tmp.dir"},
 			"hdfs-site.xml":   {"dfs.namenode.name.dir", "dfs.datanode.data.dir", "dfs.replication", "dfs.namenode.http-address"},
-			"mapred-site.xml": {"mapred.job.tracker", "mapred.jobtracker.taskScheduler", "mapred.mesos.taskScheduler", "mapred.mesos.master", "mapred.mesos.executor.uri"},
-		}},
+			"mapred-site.xml": onMesos,
+		}, ""},
 	{"cdh5-ha", "cdh5", "testdata/ha.yaml",
 		append([]string{"/etc/marathon/conf/hostname", "/etc/spark/conf/spark-env.sh"}, everywhere...),
 		map[string][]string{
@@ -64,20 +65,38 @@ var renderedCases = []renderedCase{
 				"dfs.namenode.http-address.lab.nn1", "dfs.namenode.http-address.lab.nn2", "dfs.namenode.shared.edits.dir", "dfs.journalnode.edits.dir",
 				"dfs.client.failover.proxy.provider.lab", "dfs.ha.fencing.methods", "dfs.ha.automatic-failover.enabled"},
 			"mapred-site.xml": {"mapred.job.tracker", "mapred.mesos.master", "mapred.mesos.executor.uri"},
-		}},
+		}, ""},
 	{"azkaban", "bookworm", "testdata/azkaban.yaml",
 		append([]string{"/etc/hadoop/conf/core-site.xml", "/etc/default/marathon", "/etc/marathon/conf/hostname"}, everywhere...),
 		map[string][]string{
 			"core-site.xml":   {"fs.default.name", "hadoop.tmp.dir"},
 			"hdfs-site.xml":   {"dfs.name.dir", "dfs.data.dir", "dfs.replication", "dfs.http.address"},
 			"mapred-site.xml": {"mapred.job.tracker", "mapred.local.dir"},
-		}},
+		}, ""},
+	{"scheduler", "bookworm", "../cluster.example.yaml",
+		append([]string{"/etc/hadoop/conf/core-site.xml", "/etc/mesos-slave/attributes/rack", "/etc/marathon/conf/hostname", "/etc/default/marathon"}, everywhere...),
+		map[string][]string{
+			"core-site.xml":   {"fs.default.name", "hadoop.tmp.dir"},
+			"hdfs-site.xml":   {"dfs.name.dir", "dfs.data.dir", "dfs.replication", "dfs.http.address"},
+			"mapred-site.xml": onMesos,
+		}, "hadoop-mesos-0.1.0.jar"},
 }
+
+// onMesos are the keys that a JobTracker can't do without whose TaskTrackers run on Mesos (field guide, section 6).
+var onMesos = []string{"mapred.job.tracker", "mapred.jobtracker.taskScheduler", "mapred.mesos.taskScheduler", "mapred.mesos.master", "mapred.mesos.executor.uri",
+	"mapred.mesos.slot.cpus", "mapred.mesos.slot.mem", "mapred.mesos.slot.disk", "mapred.mesos.tasktracker.cpus", "mapred.mesos.tasktracker.mem",
+	"mapred.mesos.tasktracker.disk", "mapred.mesos.total.map.slots.minimum", "mapred.mesos.total.reduce.slots.minimum", "mapred.mesos.role"}
 
 // renderAll renders all nodes of a case, by name.
 func renderAll(t *testing.T, c renderedCase) map[string]node.View {
 	t.Helper()
-	p, err := NewPreview(PreviewOptions{Checkout: "..", Stack: c.stack, Inventory: c.inventory, Machine: cluster.Machine{RAM: 2048, CPUs: 2}})
+	vendor := t.TempDir()
+	if c.brings != "" {
+		if err := os.WriteFile(filepath.Join(vendor, c.brings), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p, err := NewPreview(PreviewOptions{Checkout: "..", Stack: c.stack, Inventory: c.inventory, Vendor: vendor, Machine: cluster.Machine{RAM: 2048, CPUs: 2}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +197,7 @@ var (
 	zkURL     = regexp.MustCompile(`zk:[^\s"<]*`)
 	wholeZK   = regexp.MustCompile(`^zk://10\.162\.2\.91:2181,10\.162\.2\.92:2181,10\.162\.2\.93:2181/(mesos|marathon(-lab)?)$`)
 	hdfsURL   = regexp.MustCompile(`\bhdfs:[^\s"<]*`)
-	wholeHDFS = regexp.MustCompile(`^hdfs://(10\.162\.2\.91:9000|lab)(/(hadoop-2\.3\.0-cdh5\.1\.2-mesos-0\.19\.0\.tar\.gz|spark-1\.5\.1-bin-hadoop2\.6\.tgz))?$`)
+	wholeHDFS = regexp.MustCompile(`^hdfs://(10\.162\.2\.91:9000|lab)(/(hadoop-2\.3\.0-cdh5\.1\.2-mesos-0\.19\.0\.tar\.gz|hadoop-1\.2\.1-mesos-1\.11\.0\.tar\.gz|spark-1\.5\.1-bin-hadoop2\.6\.tgz))?$`)
 )
 
 // checkText holds what the document had wrong in many places: addresses of ZooKeeper and HDFS,
@@ -308,6 +327,11 @@ func TestRenderedServices(t *testing.T) {
 			"master1": "zookeeper hadoop-hdfs-namenode mesos-master hadoop-0.20-mapreduce-jobtracker marathon",
 			"master2": "zookeeper hadoop-hdfs-secondarynamenode mesos-master marathon azkaban-executor",
 			"master3": "zookeeper mesos-master marathon mariadb azkaban-web",
+		}},
+		{renderedCases[5], map[string]string{
+			"master1": "zookeeper hadoop-hdfs-namenode mesos-master marathon",
+			"master2": "zookeeper hadoop-hdfs-secondarynamenode mesos-master hadoop-0.20-mapreduce-jobtracker marathon",
+			"slave1":  "hadoop-hdfs-datanode mesos-slave",
 		}},
 	} {
 		views := renderAll(t, c.of)

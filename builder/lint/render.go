@@ -17,6 +17,14 @@ import (
 // machine is what nodes are taken to be; nothing that is checked depends on it.
 var machine = cluster.Machine{RAM: 8192, CPUs: 4}
 
+// everyNode renders the nodes of images with the stack's optional components, and of images without them.
+func (l *linter) everyNode(s *recipe.Stack, inv *cluster.Inventory) {
+	l.nodes(s, inv)
+	if optional := s.OptionalComponents(); len(optional) > 0 {
+		l.nodes(s.Without(optional...), inv)
+	}
+}
+
 // nodes renders what every node of the inventory would have, and checks it.
 func (l *linter) nodes(s *recipe.Stack, inv *cluster.Inventory) {
 	for _, n := range inv.Nodes {

@@ -62,7 +62,7 @@ func Check(checkout fs.FS, stack string, inventory *Inventory) (*Result, error) 
 		l.against(s, doc)
 	}
 	if usable {
-		l.nodes(s, doc.Inventory)
+		l.everyNode(s, doc.Inventory)
 	}
 	return finish(l, doc, usable), nil
 }

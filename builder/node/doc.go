@@ -92,6 +92,7 @@
 //	                       of NFS .Source
 //	.Extra                 in template files: the inventory's settings for them, a map
 //	.Services              names of the services that run on this node
+//	.Components            names of the components of its role in this image: an optional one may be absent
 //	.Container             true under runit in a container
 //
 // Functions: `heap "SERVICE"` MiB of heap; `list S...` makes a LIST; `lines LIST` one a line; `join LIST

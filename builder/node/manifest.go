@@ -7,6 +7,8 @@ type Data struct {
 	cluster.Derived
 	Services  []string // names of the services that run on this node, sorted
 	Container bool     // under runit in a container
+	// Components are those of this node's role in this image, by name.
+	Components []string
 	// Extra are the settings of the inventory for the template file that is rendered, by the names in
 	// its manifest's extra.
 	Extra map[string]string

@@ -82,7 +82,7 @@ func Render(img *Image, inv *cluster.Inventory, t Target) (*Rendering, error) {
 	if !ok {
 		return nil, fmt.Errorf("this image does not hold the role %q; it holds: %s", t.Role, listOrNone(img.RoleNames()))
 	}
-	r := &renderer{img: img, inv: inv, role: manifest, secrets: secretValues{img: img, get: t.Secrets}, data: Data{Derived: *derived, Container: t.Container}}
+	r := &renderer{img: img, inv: inv, role: manifest, secrets: secretValues{img: img, get: t.Secrets}, data: Data{Derived: *derived, Container: t.Container, Components: manifest.Components}}
 	out := &Rendering{Role: manifest}
 	if err := r.selectServices(out); err != nil {
 		return nil, err

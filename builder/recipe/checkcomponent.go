@@ -33,9 +33,14 @@ func (k *componentCheck) run() {
 		at := "requires/" + strconv.Itoa(i)
 		if r == c.Name {
 			d.errorf(at, "", "component %q requires itself", r)
-		} else if _, ok := k.stack.Components[r]; !ok {
+		} else if other, ok := k.stack.Components[r]; !ok {
 			d.errorf(at, didYouMean(r, sortedKeys(k.stack.Components)), "requires unknown component %q", r)
+		} else if other.Optional && !c.Optional {
+			d.errorf(at, "", "component %q is optional, and this one is not", r)
 		}
+	}
+	if c.Optional {
+		k.optionalComponent()
 	}
 	for _, name := range sortedKeys(c.Artifacts) {
 		if !k.used[name] {
@@ -82,6 +87,24 @@ func (k *componentCheck) artifacts() {
 	}
 }
 
+// optionalComponent checks a component that may be left out: that the operator alone decides on it.
+func (k *componentCheck) optionalComponent() {
+	if len(k.c.Artifacts) == 0 || k.c.Upstream != nil {
+		k.d.errorf("optional", "", "an optional component is one that the operator brings artifacts for, to be packaged by forge")
+	}
+	for _, name := range sortedKeys(k.c.Artifacts) {
+		a, at := k.c.Artifacts[name], "artifacts/"+name
+		for i, s := range a.Sources {
+			if s.File == "" && s.MavenBuild == nil {
+				k.d.errorf(at+"/sources/"+strconv.Itoa(i), "", "artifacts of an optional component are the operator's files or builds; what another source has is never absent")
+			}
+		}
+		if a.Standin != nil || a.Optional {
+			k.d.errorf(at, "", "without the artifact the component is left out: it can't be optional by itself or have a stand-in")
+		}
+	}
+}
+
 // optional checks an artifact that may be absent: that nobody could take another thing for it.
 func (k *componentCheck) optional(at, name string, a Artifact) {
 	for i, s := range a.Sources {
@@ -93,7 +116,7 @@ func (k *componentCheck) optional(at, name string, a Artifact) {
 		k.d.errorf(at+"/optional", "", "what a stand-in or an upstream package is there for is not optional")
 	}
 	for i, op := range k.c.Layout {
-		if len(op.Copy) > 1 && slices.Contains(op.Copy, name) {
+		if len(op.Copy) > 1 && op.Uses(name) {
 			k.d.errorf("layout/"+strconv.Itoa(i)+"/copy", "", "copy the optional artifact %q by an operation of its own", name)
 		}
 	}

@@ -37,6 +37,12 @@ type Component struct {
 	// Homepage is the upstream's page.
 	Homepage string `yaml:"homepage" json:"homepage"`
 
+	// Optional components are in a role only while the operator brings what they
+	// are made of: a file in the vendor folder, or a build that the settings name.
+	// Without it they are left out of everything, and the version of a role's
+	// package that has some ends in "+NAME" for each. Templates ask
+	// `has .Components "NAME"`.
+	Optional bool `yaml:"optional,omitempty" json:"optional,omitempty"`
 	// Debian lists the Debian packages that are this component, or that it
 	// needs on every node: they become Depends of forge-NAME, or of the role's
 	// package where there is no forge-NAME.

@@ -31,7 +31,16 @@ func (c *Component) StandinVersion() string { return c.PackageVersion() + "~stan
 
 // FullVersion is the version of that package with these optional artifacts in it.
 func (c *Component) FullVersion(optional []string) string {
-	return strings.Join(append([]string{c.PackageVersion()}, optional...), "+")
+	return withMore(c.PackageVersion(), optional)
+}
+
+// withMore adds names to a version. A hyphen would end the upstream part of it (Debian Policy, 5.6.12), so it
+// becomes a full stop.
+func withMore(version string, names []string) string {
+	for _, name := range names {
+		version += "+" + strings.ReplaceAll(name, "-", ".")
+	}
+	return version
 }
 
 // At is what the version of forge-NAME says of the path number i, from 0: "" for the usual one.
@@ -152,8 +161,16 @@ func (r *Role) Packaged() []*Role {
 // PackageName is "forge-role-NAME".
 func (r *Role) PackageName() string { return "forge-role-" + r.Name }
 
-// RoleVersion is STACKVERSION-REVISION of the role's package.
-func (s *Stack) RoleVersion(r *Role) string { return fmt.Sprintf("%s-%d", s.Version, r.Revision) }
+// RoleVersion is STACKVERSION-REVISION of the role's package, with "+NAME" for each optional component in it.
+func (s *Stack) RoleVersion(r *Role) string {
+	var optional []string
+	for _, name := range sortedKeys(s.Components) {
+		if s.Components[name].Optional && slices.Contains(r.Components, name) {
+			optional = append(optional, name)
+		}
+	}
+	return withMore(fmt.Sprintf("%s-%d", s.Version, r.Revision), optional)
+}
 
 // RoleManifest is what forge-node reads about the role. Its components are those
 // that have a package, hence a manifest, of their own.

@@ -114,14 +114,20 @@ func pipelineOptions(v *viper.Viper, o *builder.Options) error {
 		of := func(key string) string { return v.GetString("apt.archives." + name + "." + key) }
 		o.Archives[name] = apt.Mirror{Main: of("mirror"), Security: of("security_mirror"), Keyring: of("keyring")}
 	}
-	o.Builds = map[string]builder.Build{}
-	for name := range v.GetStringMap("builds") {
-		of := func(key string) string { return v.GetString("builds." + name + "." + key) }
-		o.Builds[name] = builder.Build{Repository: of("repository"), Commit: of("commit"), JavaHome: of("java_home")}
-	}
+	o.Builds = builds(v)
 	o.MaxIndexAge = v.GetDuration("apt.max_age")
 	o.Mirrors = v.GetStringSlice("mirrors")
 	return nil
+}
+
+// builds are the settings of what is built of a repository.
+func builds(v *viper.Viper) map[string]builder.Build {
+	out := map[string]builder.Build{}
+	for name := range v.GetStringMap("builds") {
+		of := func(key string) string { return v.GetString("builds." + name + "." + key) }
+		out[name] = builder.Build{Repository: of("repository"), Commit: of("commit"), JavaHome: of("java_home")}
+	}
+	return out
 }
 
 // diskSize reads a size of a disk, in bytes; "" is 0.

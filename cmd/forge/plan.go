@@ -36,6 +36,9 @@ func planCommand(v *viper.Viper) *cobra.Command {
 			for _, p := range plan {
 				fmt.Fprintf(cmd.OutOrStdout(), "%-8s%-28s%s\n", p.State, p.Step, strings.Join(p.Reasons, "; "))
 			}
+			for _, w := range b.Without() {
+				fmt.Fprintln(cmd.OutOrStdout(), w)
+			}
 			return nil
 		}}
 	pipelineFlags(cmd.Flags())

@@ -80,6 +80,7 @@ func (f *renderFlags) check(v *viper.Viper, opt *builder.PreviewOptions) ([]stri
 		return nil, usageError{fmt.Errorf("--ram %d, --cpus %d: want at least 1", opt.Machine.RAM, opt.Machine.CPUs)}
 	}
 	opt.Checkout, opt.Stack, opt.Inventory = v.GetString("checkout"), v.GetString("stack"), f.inventory
+	opt.Vendor, opt.Builds = v.GetString("vendor"), builds(v)
 	if len(roles) == 1 {
 		opt.Role = roles[0]
 	}

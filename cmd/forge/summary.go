@@ -41,6 +41,9 @@ func summary(w io.Writer, res *builder.Result, out, vendor string) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
+	for _, without := range res.Without {
+		fmt.Fprintf(&b, "\n%s\n", without)
+	}
 	standIns(&b, res.Roles, shown(vendor))
 	switch {
 	case res.Ran > 0:
