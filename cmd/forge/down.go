@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -35,9 +36,9 @@ func downCommand(v *viper.Viper) *cobra.Command {
 				_, err := fmt.Fprintf(w, "nothing of cluster %s was there\n", cluster.Cluster)
 				return err
 			}
-			_, err = fmt.Fprintf(w, "removed of cluster %s: %s; %d networks; %d volumes\n", cluster.Cluster, strings.Join(gone.Nodes, ", "), len(gone.Networks), len(gone.Volumes))
+			_, err = fmt.Fprintf(w, "removed of cluster %s: nodes: %s; networks: %d; volumes: %d\n", cluster.Cluster, cmp.Or(strings.Join(gone.Nodes, ", "), "none"), len(gone.Networks), len(gone.Volumes))
 			if len(gone.Kept) > 0 {
-				_, err = fmt.Fprintf(w, "kept %d volumes, which the next forge up of this cluster uses\n", len(gone.Kept))
+				_, err = fmt.Fprintf(w, "kept for the next forge up of this cluster: volumes: %d\n", len(gone.Kept))
 			}
 			return err
 		}}

@@ -67,7 +67,7 @@ func TestMarathonRelease(t *testing.T) {
 			contents: []string{"-rw-r--r-- root/root ./etc/init/marathon.conf", "-rwxr-xr-x root/root ./usr/local/bin/marathon", "-rw-r--r-- root/root ./usr/share/marathon/LICENSE",
 				"-rwxr-xr-x root/root ./usr/share/marathon/bin/start", "-rw-r--r-- root/root ./usr/share/marathon/target/scala-2.10/marathon-assembly-0.6.1.jar"},
 			start: `exec sh -c "$(sed -n 's/^exec //p' /etc/init/marathon.conf)"`,
-			want:  "root|--zk|zk://10.162.2.91:2181,10.162.2.92:2181,10.162.2.93:2181/marathon|--master|zk://10.162.2.91:2181,10.162.2.92:2181,10.162.2.93:2181/mesos|--hostname|master1|--http_port|8080|\n" +
+			want: "root|--zk|zk://10.162.2.91:2181,10.162.2.92:2181,10.162.2.93:2181/marathon|--master|zk://10.162.2.91:2181,10.162.2.92:2181,10.162.2.93:2181/mesos|--hostname|master1|--http_port|8080|\n" +
 				"MESOS_NATIVE_JAVA_LIBRARY=/usr/lib/forge/libmesos.so\nMESOS_NATIVE_LIBRARY=/usr/lib/forge/libmesos.so\n"},
 	} {
 		t.Run(tt.stack, func(t *testing.T) {

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/mesos-forge/forge/builder/cluster"
 )
 
 // largeFile is a file of 100 MB in HDFS: its sha256, and what wordcount says of it.
@@ -134,7 +136,7 @@ func (u *upped) dataNodes(t *testing.T, n int) {
 }
 
 // stopAll stops every node in good order, and starts the cluster again with the command.
-func stopAll(t *testing.T, u *upped, text string, f largeFile) {
+func stopAll(t *testing.T, u *upped, text string, f largeFile, flags ...string) {
 	t.Helper()
 	var stops []chan struct{}
 	for _, b := range u.boxes {
@@ -145,7 +147,7 @@ func stopAll(t *testing.T, u *upped, text string, f largeFile) {
 	for _, done := range stops {
 		<-done
 	}
-	if said := u.again(t, text); !strings.Contains(said, "started       master1, master2, master3, slave1, slave2, slave3") {
+	if said := u.again(t, text, flags...); !strings.Contains(said, "started       master1, master2, master3, slave1, slave2, slave3") {
 		t.Errorf("forge up of a stopped cluster says:\n%s", said)
 	}
 	f.check(t, u, "master2")
@@ -173,6 +175,43 @@ func closedPorts(t *testing.T, u *upped) {
 	}
 }
 
+// ownFiles: no node has changed a configuration file that dpkg would ask about when a newer package comes.
+func ownFiles(t *testing.T, u *upped) {
+	t.Helper()
+	for name, b := range u.boxes {
+		out, _, _ := b.run("dpkg", "--verify") // its status tells of files that an image leaves out, too
+		for line := range strings.Lines(out) {
+			if fields := strings.Fields(line); len(fields) == 3 && fields[1] == "c" {
+				t.Errorf("%s: %s differs from its package's", name, fields[2])
+			}
+		}
+		if got := b.must("dpkg-query", "--show", "--showformat", "${Conffiles}", "forge-role-"+strings.TrimRight(name, "0123456789")); !strings.Contains(got, "/etc/sysctl.d/") {
+			t.Errorf("%s: conffiles of its role: %q", name, got)
+		}
+	}
+}
+
+// wrongSeed boots a machine that believes to be another node, at an address that the engine gave it: it refuses, by
+// name, starts nothing and ends.
+func wrongSeed(t *testing.T, u *upped) {
+	t.Helper()
+	real := u.boxes["slave1"].inspect()
+	c := *u.testCluster
+	for name := range real.NetworkSettings.Networks {
+		c.network = name
+	}
+	impostor := c.create(cluster.Node{Name: "slave1", Address: "10.162.7.99"}, u.inventory, real.Image)
+	impostor.start()
+	if code := impostor.wait(); code == 0 {
+		t.Error("it ended with the status 0")
+	}
+	const want = "the inventory gives node slave1 the address 10.162.7.94, but no interface has it (they have 10.162.7.99)"
+	if log := impostor.log(); !strings.Contains(log, want) || strings.Contains(log, "start hadoop-hdfs-datanode") {
+		t.Errorf("it says\n%s\nwant %q, and no service started", log, want)
+	}
+	u.inRole()
+}
+
 // changeSlots applies another number of slots while all runs: only MapReduce starts again.
 func changeSlots(t *testing.T, u *upped, text string) string {
 	t.Helper()
@@ -193,11 +232,11 @@ func changeSlots(t *testing.T, u *upped, text string) string {
 
 // replaceMaster loses the NameNode's machine with its disks. A fresh clone of the same node has the same
 // number in ZooKeeper's ensemble, and the names from their second directory.
-func replaceMaster(t *testing.T, u *upped, text string, f largeFile) {
+func replaceMaster(t *testing.T, u *upped, text string, f largeFile, flags ...string) {
 	t.Helper()
 	version := u.boxes["master1"].must("cat", "/nfsmount/dfs/nn/current/VERSION")
 	u.lose(t, "master1")
-	if said := u.again(t, text); !strings.Contains(said, "created       master1\n") {
+	if said := u.again(t, text, flags...); !strings.Contains(said, "created       master1\n") {
 		t.Errorf("forge up says:\n%s", said)
 	}
 	b := u.boxes["master1"]
@@ -217,10 +256,10 @@ func replaceMaster(t *testing.T, u *upped, text string, f largeFile) {
 }
 
 // replaceSlave loses a slave with its disks; HDFS makes up for it on the fresh clone.
-func replaceSlave(t *testing.T, u *upped, text string, f largeFile) {
+func replaceSlave(t *testing.T, u *upped, text string, f largeFile, flags ...string) {
 	t.Helper()
 	u.lose(t, "slave3")
-	u.again(t, text)
+	u.again(t, text, flags...)
 	u.dataNodes(t, 3)
 	f.check(t, u, "slave3")
 }

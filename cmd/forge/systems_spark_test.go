@@ -108,6 +108,8 @@ func testSparkReads(t *testing.T, c *testCluster, text string) {
 	if len(parts) < len(blocks) || sum != lines {
 		t.Errorf("the parts have the lines %v, want %d in at least %d parts", parts, lines, len(blocks))
 	}
+	// A block that is lost for good would keep HDFS in safe mode after its next start.
+	slave.as("spark", "hadoop", "fs", "-rm", "-skipTrash", "/user/spark/lost.txt")
 	for _, want := range []string{
 		fmt.Sprintf(`rows: [0-9]+ %d\n`, lines),
 		`/secret\.txt fails: .*AccessControlException: http://master1:50070/webhdfs/v1/secret\.txt.* 403 .*Permission denied: user=spark`,

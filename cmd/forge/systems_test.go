@@ -64,6 +64,8 @@ func TestSystems(t *testing.T) {
 	}{
 		{"large-file", func(t *testing.T, u *upped) { large = writeLarge(t, u); large.count(t, u) }},
 		{"closed-ports", closedPorts},
+		{"own-files", ownFiles},
+		{"wrong-seed", wrongSeed},
 		{"zookeeper-leader-killed", killZooKeeperLeader},
 		{"slave-killed", killSlave},
 		{"all-stopped", func(t *testing.T, u *upped) { stopAll(t, u, text, large) }},

@@ -148,7 +148,7 @@ func sayChanges(w io.Writer, did map[string]fleet.Change) {
 }
 
 // pollPause is the time between two looks at the nodes.
-const pollPause = time.Second
+const pollPause = 2 * time.Second
 
 // awaitRoles waits until every node is in its role. A node that says twice running that it failed ends the wait.
 func awaitRoles(ctx context.Context, c *fleet.Fleet, t *table, timeout time.Duration) error {
