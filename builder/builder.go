@@ -48,6 +48,9 @@ type Options struct {
 	Builds      map[string]Build
 	MaxIndexAge time.Duration // how long apt's indexes are used again; 0: 24 hours
 
+	// Accept are rules that the operator's files may break: F25.
+	Accept []string
+
 	Only     Only          // which results are made; "": all
 	Formats  []disk.Format // of the disks; empty: qcow2
 	DiskSize int64         // bytes of a disk; 0: what the stack says
@@ -166,6 +169,9 @@ func (b *Builder) graphOf(names []string, targets func(role) []*step.Step) (*ste
 		}
 		roles = append(roles, chain)
 		wanted = append(wanted, targets(chain)...)
+	}
+	if err := b.checkFits(); err != nil {
+		return nil, nil, err
 	}
 	g, err := step.NewGraph(wanted...)
 	return g, roles, err

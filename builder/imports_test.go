@@ -26,7 +26,7 @@ var ranks = []struct {
 	{[]string{"builder"}, false},
 	{[]string{"builder/deb", "builder/rootfs", "builder/image/", "builder/fleet", "builder/publish", "builder/report"}, false},
 	{[]string{"builder/source", "builder/archive", "builder/sandbox", "builder/store", "builder/step"}, true},
-	{[]string{"builder/recipe", "builder/lock", "builder/cluster", "builder/node", "builder/event", topFolder}, true},
+	{[]string{"builder/recipe", "builder/lock", "builder/fit", "builder/cluster", "builder/node", "builder/event", topFolder}, true},
 }
 
 func rank(pkg string) int {

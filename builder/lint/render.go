@@ -6,10 +6,12 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/mesos-forge/forge/builder"
 	"github.com/mesos-forge/forge/builder/cluster"
+	"github.com/mesos-forge/forge/builder/fit"
 	"github.com/mesos-forge/forge/builder/node"
 	"github.com/mesos-forge/forge/builder/recipe"
 )
@@ -100,7 +102,7 @@ func (l *linter) rendered(s *recipe.Stack, n cluster.Node, r *node.Rendering) {
 // it is told not to (field guide, section 3).
 func (l *linter) adminServer(s *recipe.Stack, r *node.Rendering) {
 	zk, ok := s.Components["zookeeper"]
-	if !ok || compareVersions(zk.Version, "3.5") < 0 {
+	if !ok || fit.Compare(zk.Version, "3.5") < 0 {
 		return
 	}
 	port, config := 8080, ""
@@ -115,7 +117,7 @@ func (l *linter) adminServer(s *recipe.Stack, r *node.Rendering) {
 		case set.Key == "admin.enableServer" && value == "false":
 			return
 		case set.Key == "admin.serverPort":
-			port = leadingNumber(value)
+			port, _ = strconv.Atoi(value) // what is no number is no port
 		}
 	}
 	zookeeper := slices.ContainsFunc(r.Services, func(svc node.RenderedService) bool { return svc.Component == "zookeeper" })

@@ -1,99 +1,11 @@
 package lint
 
 import (
-	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/mesos-forge/forge/builder/cluster"
+	"github.com/mesos-forge/forge/builder/fit"
 )
-
-// fit says which versions of one software go with which of another: field guide sections 2, 6 and 7. From and
-// To are prefixes of versions, both included; an empty To has no end.
-type fit struct {
-	with     string // the other software
-	from, to string // its versions
-	ours     string // our versions from
-	oursTo   string
-}
-
-// fits by software. A version of the other software that no row holds is not known, and nothing is said.
-var fits = map[string][]fit{
-	"marathon": {
-		{"mesos", "0.19.0", "0.19.1", "0.6.0", "0.6"},
-		{"mesos", "0.20.0", "0.22.0", "0.7.0", "0.8.1"},
-		{"mesos", "0.22.1", "0.22", "0.8.2", "0.10"},
-		{"mesos", "0.23", "0.23", "0.8.2", "0.11"},
-		{"mesos", "0.25", "0.25", "0.13", "0.13"},
-		{"mesos", "0.26", "0.26", "0.15", "0.15"},
-		{"mesos", "0.28", "0.28", "1.1", "1.1"},
-		{"mesos", "1.0", "1.0", "1.3", "1.3"},
-		{"mesos", "1.1", "1.1", "1.4", "1.4"},
-		{"mesos", "1.3", "", "1.5", ""},
-	},
-	"hadoop-mesos": {
-		{"mesos", "0.19", "0.20", "0.0.8", "0.0.8"},
-		{"mesos", "0.21", "0.21", "0.0.8", "0.1.0"},
-		{"cdh", "5.0.2", "5.1", "0.0.8", "0.0.8"},
-		{"cdh", "5.2", "5.2", "0.0.8", "0.1.0"},
-	},
-	"spark": {
-		{"mesos", "0.18", "", "0.9", "3.5"}, // support for Mesos ended with 3.5
-	},
-}
-
-// compareVersions compares numbers between full stops; a shorter prefix equals what begins with it.
-func compareVersions(a, prefix string) int {
-	as, ps := strings.Split(a, "."), strings.Split(prefix, ".")
-	for i, p := range ps {
-		x := 0
-		if i < len(as) {
-			x = leadingNumber(as[i])
-		}
-		if d := x - leadingNumber(p); d != 0 {
-			return d
-		}
-	}
-	return 0
-}
-
-func leadingNumber(s string) int {
-	end := 0
-	for end < len(s) && end < 9 && s[end] >= '0' && s[end] <= '9' {
-		end++
-	}
-	n, _ := strconv.Atoi(s[:end]) // "" is 0
-	return n
-}
-
-func within(version, from, to string) bool {
-	return compareVersions(version, from) >= 0 && (to == "" || compareVersions(version, to) <= 0)
-}
-
-// unfit says what is wrong with a pair of versions, or "".
-func unfit(software, version, other, otherVersion string) (message, hint string) {
-	for _, f := range fits[software] {
-		if f.with != other || !within(otherVersion, f.from, f.to) {
-			continue
-		}
-		if within(version, f.ours, f.oursTo) {
-			return "", ""
-		}
-		message = fmt.Sprintf("%s %s does not go with %s %s", software, version, strings.ToUpper(other[:1])+other[1:], otherVersion)
-		if other == "cdh" {
-			message = fmt.Sprintf("%s %s does not go with CDH %s", software, version, otherVersion)
-		}
-		hint = fmt.Sprintf("take %s %s", software, f.ours)
-		switch {
-		case f.oursTo == "":
-			hint += " or later"
-		case f.oursTo != f.ours:
-			hint += " to " + f.oursTo
-		}
-		return message, hint + "; or accept F25 with a reason"
-	}
-	return "", ""
-}
 
 // versions: F25, and whatever else was made for other versions.
 func (l *linter) versions() {
@@ -111,8 +23,8 @@ func (l *linter) versions() {
 			saw  what
 		}{{"mesos", sawMesosDeb}, {"cdh", sawCDH}} {
 			if o, ok := l.first(other.saw, ""); ok {
-				if message, hint := unfit(software.name, s.value, other.name, o.value); message != "" {
-					messages, hints = append(messages, message), append(hints, hint)
+				if message, hint := fit.Unfit(software.name, s.value, other.name, o.value); message != "" {
+					messages, hints = append(messages, message), append(hints, hint+"; or accept F25 with a reason")
 				}
 			}
 		}

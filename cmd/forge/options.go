@@ -116,7 +116,7 @@ func pipelineOptions(v *viper.Viper, o *builder.Options) error {
 	}
 	o.Builds = builds(v)
 	o.MaxIndexAge = v.GetDuration("apt.max_age")
-	o.Mirrors = v.GetStringSlice("mirrors")
+	o.Mirrors, o.Accept = v.GetStringSlice("mirrors"), v.GetStringSlice("accept")
 	return nil
 }
 
