@@ -73,7 +73,18 @@ func (f *Fleet) ask(ctx context.Context, b Box) NodeStatus {
 		s.Problem = fmt.Sprintf("forge-node does not say how it is: exit status %d, %s", out.Code, firstLine(out.Err))
 		return s
 	}
-	s.Status, s.Level, s.Problem = &said, said.Level, why(&said)
+	return StatusOf(s, &said)
+}
+
+// StatusOf is s with what its node says.
+func StatusOf(s NodeStatus, said *node.Status) NodeStatus {
+	s.Status, s.Level, s.Problem = said, said.Level, why(said)
+	return s
+}
+
+// Starting is s as a node that says nothing yet.
+func Starting(s NodeStatus, problem string) NodeStatus {
+	s.Level, s.Problem = node.LevelStarting, problem
 	return s
 }
 

@@ -9,16 +9,20 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/viper"
 
+	"github.com/mesos-forge/forge/builder"
 	"github.com/mesos-forge/forge/builder/image/oci"
 )
 
 func downCommand(v *viper.Viper) *cobra.Command {
 	var f clusterFlags
-	var keep bool
+	var keep, machines bool
 	cmd := &cobra.Command{Use: "down", Short: "Remove a cluster of the local Docker engine, its data too", Args: cobra.NoArgs,
 		Long: "Stop the nodes of a cluster in good order, and remove its containers, its network and the volumes that hold its\n" +
 			"data. Nothing else is touched; the images stay for the next forge up.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if machines {
+				return downMachines(cmd, v, &f)
+			}
 			cluster, err := f.fleet(cmd.Context())
 			if err != nil {
 				return err
@@ -44,5 +48,27 @@ func downCommand(v *viper.Viper) *cobra.Command {
 		}}
 	f.flags(cmd)
 	cmd.Flags().BoolVar(&keep, "keep-data", false, "leave the volumes, for the next forge up")
+	cmd.Flags().BoolVar(&machines, "vm", false, "remove what virtual machines of forge up --vm left in OUT/machines, instead")
 	return cmd
+}
+
+// downMachines removes the files of a cluster's machines.
+func downMachines(cmd *cobra.Command, v *viper.Viper, f *clusterFlags) error {
+	name := f.name
+	if name == "" {
+		var err error
+		if name, err = builder.ClusterName(cmp.Or(f.inventory, "cluster.yaml")); err != nil {
+			return err
+		}
+	}
+	there, err := builder.RemoveMachines(v.GetString("out"), name)
+	if err != nil {
+		return err
+	}
+	said := "removed the machines of cluster %s\n"
+	if !there {
+		said = "cluster %s had no machines\n"
+	}
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), said, name)
+	return err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -97,17 +98,32 @@ func (m *Machine) prepare(ctx context.Context) (sandbox.Spec, error) {
 	if err != nil {
 		return none, err
 	}
-	create := []string{qemuImg, "create", "-q", "-f", "qcow2", "-F", m.spec.Disk.format(), "-b", base, p.overlay}
-	if m.spec.DiskSize > 0 {
-		create = append(create, fmt.Sprint(m.spec.DiskSize))
-	}
-	if err := m.spec.Programs.run(ctx, sandbox.Spec{Args: create, Binds: v.binds}); err != nil {
+	if err := m.makeOverlay(ctx, v, p, base); err != nil {
 		return none, fmt.Errorf("make the disk's overlay: %w", err)
 	}
 	kind := m.spec.Network.Kind
 	return sandbox.Spec{
 		Args: m.spec.argv(m.Accel, p), Binds: withKVM(*v, m.Accel), Network: kind == User || kind == Multicast,
 	}, nil
+}
+
+// makeOverlay makes the disk that the guest writes to, unless it is kept from an earlier machine.
+func (m *Machine) makeOverlay(ctx context.Context, v *view, p paths, base string) error {
+	made := p.overlay
+	if m.spec.Overlay != "" {
+		if _, err := os.Stat(m.spec.Overlay); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		made += ".new"
+	}
+	create := []string{qemuImg, "create", "-q", "-f", "qcow2", "-F", m.spec.Disk.format(), "-b", base, made}
+	if m.spec.DiskSize > 0 {
+		create = append(create, fmt.Sprint(m.spec.DiskSize))
+	}
+	if err := m.spec.Programs.run(ctx, sandbox.Spec{Args: create, Binds: v.binds}); err != nil || m.spec.Overlay == "" {
+		return err
+	}
+	return os.Rename(m.spec.Overlay+".new", m.spec.Overlay)
 }
 
 func (m *Machine) makeDirs() (err error) {
@@ -168,6 +184,9 @@ func (m *Machine) paths(v *view) (p paths, base string, err error) {
 	}
 	dir := see(m.dir, false)
 	p.overlay, p.vars = path.Join(dir, "disk.qcow2"), path.Join(dir, "vars.fd")
+	if m.spec.Overlay != "" {
+		p.overlay = path.Join(see(filepath.Dir(m.spec.Overlay), false), filepath.Base(m.spec.Overlay))
+	}
 	p.sockets = see(m.sockets, false)
 	p.serialLog = see(m.spec.SerialLog, false)
 	base = see(m.spec.Disk.Path, true)

@@ -78,6 +78,9 @@ type Spec struct {
 	Programs Programs
 	// Disk is the image to boot. It is not written.
 	Disk Drive
+	// Overlay is the file that takes what the guest writes. It is made if it isn't there, and kept; "" is one that is
+	// gone with the machine. Disk must stay what it was when the overlay was made.
+	Overlay string
 	// DiskSize is the size of the disk that the guest sees, in bytes; 0 means the image's own. A
 	// smaller one is refused.
 	DiskSize int64
