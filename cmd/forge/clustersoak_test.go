@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -185,5 +187,58 @@ func TestClusterPair(t *testing.T) {
 			}
 			break
 		}
+	}
+}
+
+// TestClusterMachines runs a master and a slave as virtual machines, twice, on what they keep.
+func TestClusterMachines(t *testing.T) {
+	needMachine(t)
+	f := builtGolden(t)
+	inventory := filepath.Join(t.TempDir(), "cluster.yaml")
+	if err := os.WriteFile(inventory, []byte(pair), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	machine := filepath.Join(f.out, "machines", "pair", "slave1")
+	storage := func() string {
+		t.Helper()
+		// The DataNode's own number lies on its data disk, which is an ext4 file system as a whole.
+		out, err := exec.Command("debugfs", "-R", "cat /dfs/dn/current/VERSION", filepath.Join(machine, "data0.raw")).Output()
+		if err != nil || !strings.Contains(string(out), "storageID=") {
+			t.Fatalf("the slave's data disk: %v: %q", err, out)
+		}
+		_, id, _ := strings.Cut(string(out), "storageID=")
+		return strings.Fields(id)[0]
+	}
+	kept := ""
+	for i := range 2 {
+		r := f.start("up", "--golden", "--vm", "all", "--inventory", inventory, "--timeout", bootTime.String())
+		for !strings.Contains(r.messages(), "every node is in its role") {
+			select {
+			case <-r.ended:
+				t.Fatalf("forge up --vm ended:\n%s", r.messages())
+			case <-time.After(time.Second):
+			}
+		}
+		if _, errs, code := f.run("up", "--golden", "--vm", "slave1", "--inventory", inventory); code != 1 || !strings.Contains(errs, "run already") {
+			t.Errorf("a second forge up --vm: exit status %d, %s", code, errs)
+		}
+		if err := syscall.Kill(-r.cmd.Process.Pid, syscall.SIGINT); err != nil {
+			t.Fatal(err)
+		}
+		if _, code := r.wait(); code != 0 {
+			t.Errorf("after Ctrl-C: exit status %d\n%s", code, r.messages())
+		}
+		f.expectNothingLeft()
+		if now := storage(); i == 0 {
+			kept = now
+		} else if now != kept {
+			t.Errorf("the slave's storage was %s and is %s", kept, now)
+		}
+	}
+	if out, errs, code := f.run("down", "--vm", "--inventory", inventory); code != 0 || !strings.Contains(out, "removed the machines of cluster pair") {
+		t.Errorf("forge down --vm: exit status %d\n%s%s", code, out, errs)
+	}
+	if _, err := os.Stat(machine); !os.IsNotExist(err) {
+		t.Errorf("%s is still there: %v", machine, err)
 	}
 }

@@ -138,3 +138,37 @@ func TestRealUEFI(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// An overlay that is named outlasts the machine, and the next machine goes on with it.
+func TestOverlayIsKept(t *testing.T) {
+	need(t, qemu, qemuImg)
+	for name, programs := range map[string]Programs{"host": {}, "tree": hostAsTree(t)} {
+		t.Run(name, func(t *testing.T) {
+			overlay := filepath.Join(t.TempDir(), "kept.qcow2")
+			s := Spec{Name: "slave1", Programs: programs, Disk: Drive{Path: write(t, "disk.raw", talker())}, Overlay: overlay,
+				Accel: TCG, SerialLog: filepath.Join(t.TempDir(), "serial.log"), Dir: t.TempDir()}
+			var first os.FileInfo
+			for range 2 {
+				m, err := Start(t.Context(), s)
+				if err != nil {
+					t.Fatal(err)
+				}
+				talk(t, m)
+				if err := m.Close(); err != nil && !errors.Is(err, context.Canceled) {
+					t.Log(err) // it was killed
+				}
+				fi, err := os.Stat(overlay)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if first != nil && !os.SameFile(first, fi) {
+					t.Error("the second machine made another overlay")
+				}
+				first = fi
+			}
+			if left, err := filepath.Glob(overlay + ".*"); err != nil || len(left) > 0 {
+				t.Errorf("left beside it: %v, %v", left, err)
+			}
+		})
+	}
+}
