@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os/exec"
 	"strconv"
@@ -172,6 +173,35 @@ func closedPorts(t *testing.T, u *upped) {
 	}
 	if _, errs, code := u.boxes["slave1"].run("timeout", "5", "bash", "-c", fmt.Sprintf("exec 3<>/dev/tcp/%s/2181", u.address("master2"))); code != 0 {
 		t.Errorf("the ports are not asked as they should be: ZooKeeper of master2 does not answer: %s", errs)
+	}
+}
+
+// commands: what a person has beside forge up, and a second forge up that has nothing to do.
+func commands(t *testing.T, u *upped) {
+	t.Helper()
+	of := []string{"--host", u.host, "--cluster", u.name}
+	for _, c := range []struct {
+		args      []string
+		code      int
+		out, errs string // parts of what it prints
+	}{
+		{append([]string{"sh", "slave1", "--user", "hdfs"}, append(of, "--", "sh", "-c", "id -un; cat /etc/hostname; exit 7")...), 7, "hdfs\nslave1\n", ""},
+		{append([]string{"sh", "slave9"}, append(of, "--", "true")...), 1, "", `cluster systems has no node "slave9"; its nodes: master1, master2, master3, slave1, slave2, slave3`},
+		{append([]string{"logs", "master1", "--tail", "2"}, of...), 0, "\n", ""},
+		{append([]string{"status"}, of...), 0, "slave3   slave   10.162.7.96  in-role  3/3", ""},
+		{[]string{"status", "--host", u.host, "--cluster", "nobody"}, 1, "", "cluster nobody is not up"},
+	} {
+		out, errs, code := u.forge.run(c.args...)
+		if code != c.code || !strings.Contains(out, c.out) || !strings.Contains(errs, c.errs) {
+			t.Errorf("forge %s: exit status %d, %q, %q; want %d, %q, %q", strings.Join(c.args, " "), code, out, errs, c.code, c.out, c.errs)
+		}
+	}
+	before := u.pids(t)
+	if said := u.again(t, systemsInventory); !strings.Contains(said, "kept          master1, master2, master3, slave1, slave2, slave3\n") {
+		t.Errorf("a second forge up says\n%s", said)
+	}
+	if after := u.pids(t); !maps.Equal(before, after) {
+		t.Errorf("a second forge up has started services again: %v, then %v", before, after)
 	}
 }
 

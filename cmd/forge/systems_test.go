@@ -64,6 +64,7 @@ func TestSystems(t *testing.T) {
 	}{
 		{"large-file", func(t *testing.T, u *upped) { large = writeLarge(t, u); large.count(t, u) }},
 		{"closed-ports", closedPorts},
+		{"commands", commands},
 		{"own-files", ownFiles},
 		{"wrong-seed", wrongSeed},
 		{"zookeeper-leader-killed", killZooKeeperLeader},
