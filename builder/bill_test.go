@@ -22,6 +22,7 @@ func TestBillOfArchives(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		stack = stack.Without(stack.OptionalComponents()...)
 		b := &Builder{opt: Options{Vendor: t.TempDir()}, stack: stack, operator: map[string]*operatorDeb{}, files: map[string]operatorFiles{}}
 		r := stack.Roles["master"]
 		if err := b.findOperatorFiles(r); err != nil {

@@ -69,8 +69,9 @@ func (b *Builder) versionsAtHand() (map[string]versionAtHand, error) {
 			at["cdh"] = versionAtHand{version: m[1]}
 		}
 		if o := b.operator[name]; o != nil {
-			upstream, _, _ := strings.Cut(o.Version, "-")
-			at[name] = versionAtHand{upstream, o.Filename}
+			if m := upstreamVersion.FindStringSubmatch(o.Version); m != nil {
+				at[name] = versionAtHand{m[1], o.Filename}
+			}
 		}
 		if a, ok := c.Artifacts["hadoop-mesos"]; ok {
 			if err := hadoopMesos(vendor, a, at); err != nil {

@@ -18,7 +18,7 @@ func TestFits(t *testing.T) {
 		want            string // "": they fit
 	}{
 		{"the document's, which are right together", "cdh5", "0.19.0-1", "0.6.1-1", "hadoop-mesos-0.0.8.jar", nil, ""},
-		{"a Marathon of later", "cdh5", "0.19.0-1", "0.8.2-1.0.1", "", nil, "marathon 0.8.2 does not go with Mesos 0.19.0 [F25]: take marathon 0.6.0 to 0.6, or if it is meant so, write accept: [F25] into forge.yaml"},
+		{"a Marathon of later", "cdh5", "1:0.19.0-1", "0.8.2-1.0.1", "", nil, "marathon 0.8.2 does not go with Mesos 0.19.0 [F25]: take marathon 0.6.0 to 0.6, or if it is meant so, write accept: [F25] into forge.yaml"},
 		{"the same, accepted", "cdh5", "0.19.0-1", "0.8.2-1.0.1", "", []string{"F25"}, ""},
 		{"a Mesos that the recipe's Marathon is not for", "cdh5", "1.0.1-2.0.93", "", "", nil, "mesos_1.0.1-2.0.93_amd64.deb: marathon 0.6.1 does not go with Mesos 1.0.1"},
 		{"nothing of the operator's", "cdh5", "", "", "", nil, ""},

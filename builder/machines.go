@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/gofrs/flock"
 	"golang.org/x/sync/errgroup"
@@ -59,6 +60,9 @@ type runningNode struct {
 	last fleet.NodeStatus
 }
 
+// answerTime is what a machine's agent gets to say how its node is, each time it is asked.
+const answerTime = 10 * time.Second
+
 // MachinesDir is the folder of a cluster's machines in a folder for results.
 func MachinesDir(out, clusterName string) string { return filepath.Join(out, "machines", clusterName) }
 
@@ -73,11 +77,6 @@ func (b *Builder) UpMachines(ctx context.Context, opt MachinesOptions) (_ *Machi
 	nodes, err := chosenNodes(inv, opt.Nodes)
 	if err != nil {
 		return nil, err
-	}
-	for _, n := range nodes {
-		if err := checkDataDisks(n); err != nil {
-			return nil, err
-		}
 	}
 	port, err := freePort()
 	if err != nil {
@@ -258,6 +257,8 @@ func (n *runningNode) status(ctx context.Context) fleet.NodeStatus {
 		return s
 	default:
 	}
+	ctx, cancel := context.WithTimeout(ctx, answerTime) // before the agent runs there is none
+	defer cancel()
 	said, err := n.machine.Status(ctx)
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -308,10 +309,16 @@ func RemoveMachines(out, clusterName string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return true, errors.Join(os.RemoveAll(dir), l.Close())
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries { // the lock last: until then another forge sees it held
+		if e.IsDir() {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(dir, e.Name())))
+		}
+	}
+	return true, errors.Join(err, os.RemoveAll(dir), l.Close())
 }
 
-// MachineRoles returns the roles whose disks nodes of an inventory need, sorted.
+// MachineRoles returns the roles whose disks nodes of an inventory need, sorted. It refuses nodes that can't be machines.
 func MachineRoles(inventory string, names []string, golden bool) ([]string, error) {
 	_, inv, err := readInventory(inventory)
 	if err != nil {
@@ -320,6 +327,11 @@ func MachineRoles(inventory string, names []string, golden bool) ([]string, erro
 	nodes, err := chosenNodes(inv, names)
 	if err != nil {
 		return nil, err
+	}
+	for _, n := range nodes {
+		if err := checkDataDisks(n); err != nil {
+			return nil, err
+		}
 	}
 	if golden {
 		return []string{recipe.Golden}, nil

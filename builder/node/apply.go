@@ -134,6 +134,9 @@ func (n *Node) checkAddress(ctx context.Context, r *Resolved) (warnings []string
 			return []string{fmt.Sprintf("no network interface has a link: nobody can reach this node at %s", node.Address)}, nil
 		}
 		if n.Container {
+			if err := assigned(r, have); err != nil {
+				return nil, err
+			}
 			return []string{fmt.Sprintf("the container has not the address %s of node %s, but %s: fine behind a mapped port or on the host's network, else start it with --ip %s", node.Address, node.Name, addressList(have), node.Address)}, nil
 		}
 		if !n.Now().Before(deadline) {
@@ -143,6 +146,28 @@ func (n *Node) checkAddress(ctx context.Context, r *Resolved) (warnings []string
 			return nil, err
 		}
 	}
+}
+
+// assigned refuses a container that its engine gave an address of the cluster's networks, though not the node's: it
+// was told that it is another node than it is.
+func assigned(r *Resolved, have []netip.Addr) error {
+	d := r.Rendering.Data
+	for _, a := range have {
+		for _, cidr := range d.Cluster.Networks {
+			if network, err := netip.ParsePrefix(cidr); err != nil || !network.Contains(a) {
+				continue
+			}
+			of := "no node"
+			for _, other := range d.Cluster.Nodes {
+				if other.Address == a.String() {
+					of = "node " + other.Name
+				}
+			}
+			return fmt.Errorf("the container has the address %s, which the inventory gives to %s, and not %s of node %s [F07]: it was started as another node than it is; name the right one (FORGE_NODE), or start it with --ip %s",
+				a, of, d.Node.Address, d.Node.Name, d.Node.Address)
+		}
+	}
+	return nil
 }
 
 func addressList(all []netip.Addr) string {

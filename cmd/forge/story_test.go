@@ -233,10 +233,11 @@ func wrongSeed(t *testing.T, u *upped) {
 	}
 	impostor := c.create(cluster.Node{Name: "slave1", Address: "10.162.7.99"}, u.inventory, real.Image)
 	impostor.start()
-	if code := impostor.wait(); code == 0 {
+	eventually(t, "end of the machine with the wrong seed", func() bool { return !impostor.inspect().State.Running })
+	if code := impostor.inspect().State.ExitCode; code == 0 {
 		t.Error("it ended with the status 0")
 	}
-	const want = "the inventory gives node slave1 the address 10.162.7.94, but no interface has it (they have 10.162.7.99)"
+	const want = "the container has the address 10.162.7.99, which the inventory gives to no node, and not 10.162.7.94 of node slave1"
 	if log := impostor.log(); !strings.Contains(log, want) || strings.Contains(log, "start hadoop-hdfs-datanode") {
 		t.Errorf("it says\n%s\nwant %q, and no service started", log, want)
 	}

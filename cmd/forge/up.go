@@ -89,6 +89,8 @@ func (f *upFlags) settle(cmd *cobra.Command, opt *builder.Options) error {
 	switch {
 	case cmd.Flags().Changed("role"):
 		return usageError{errors.New("--role is for builds; the inventory says the roles of nodes: give --golden for the image that holds them all")}
+	case cmd.Flags().Changed("vm") && len(f.machines) == 0:
+		return usageError{errors.New("--vm needs the name of a node, or all")}
 	case f.timeout <= 0:
 		return usageError{fmt.Errorf("--timeout %v: want a time such as 10m", f.timeout)}
 	case len(f.machines) == 0 && (f.replace || cmd.Flags().Changed("data-size")):
