@@ -1,12 +1,16 @@
 package builder
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/mesos-forge/forge/builder/archive"
 	"github.com/mesos-forge/forge/builder/fit"
 	"github.com/mesos-forge/forge/builder/recipe"
 	"github.com/mesos-forge/forge/builder/source/file"
@@ -54,7 +58,7 @@ func (b *Builder) checkFits() error {
 			}
 		}
 	}
-	return nil
+	return b.checkLibrary(at)
 }
 
 // versionsAtHand are the versions of the components of this build, by software.
@@ -82,16 +86,78 @@ func (b *Builder) versionsAtHand() (map[string]versionAtHand, error) {
 	return at, nil
 }
 
-// hadoopMesos reads the version of the operator's jar from its name.
+// hadoopMesos reads the version of the operator's jar from its name, and that of the Mesos library in it, where
+// it holds one, from what Maven put beside it.
 func hadoopMesos(vendor *file.Folder, a recipe.Artifact, at map[string]versionAtHand) error {
 	_, found, err := matches(vendor, a)
 	if err != nil {
 		return err
 	}
 	for _, f := range found {
-		if m := jarVersion.FindStringSubmatch(filepath.Base(f)); m != nil {
-			at["hadoop-mesos"] = versionAtHand{m[1], f}
+		m := jarVersion.FindStringSubmatch(filepath.Base(f))
+		if m == nil {
+			continue
 		}
+		at["hadoop-mesos"] = versionAtHand{m[1], f}
+		library, err := mesosLibrary(vendor, f)
+		if err != nil {
+			return err
+		}
+		at[libraryOf] = versionAtHand{library, f}
 	}
 	return nil
+}
+
+// libraryOf is the Mesos library in the operator's hadoop-mesos, among versions at hand.
+const libraryOf = "mesos in hadoop-mesos"
+
+// mesosLibrary is the version of the Mesos library that a jar holds, "" if it holds none or does not say.
+func mesosLibrary(vendor *file.Folder, name string) (string, error) {
+	f, err := vendor.Open(name)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return "", err
+	}
+	member, err := archive.OpenZipMember(f, info.Size(), name, "META-INF/maven/org.apache.mesos/mesos/pom.properties", maxProperties)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("%s is no library of Java: %w", filepath.Join(vendor.String(), name), err)
+	}
+	defer member.Close()
+	text, err := io.ReadAll(member)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", name, err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if version, ok := strings.CutPrefix(line, "version="); ok {
+			return strings.TrimSpace(version), nil
+		}
+	}
+	return "", nil
+}
+
+// maxProperties is the most of a pom.properties that is read, in bytes.
+const maxProperties = 64 << 10
+
+// checkLibrary refuses a hadoop-mesos that holds the library of another Mesos: the two talk to each other in the
+// words of one release.
+func (b *Builder) checkLibrary(at map[string]versionAtHand) error {
+	in, mesos := at[libraryOf], at["mesos"]
+	if in.version == "" || mesos.version == "" || fit.Compare(in.version, minor(mesos.version)) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s: it holds the library of Mesos %s, and the Mesos beside it is %s [%s]: build it with that version in its pom, or if it is meant so, write accept: [%s] into forge.yaml",
+		filepath.Join(b.opt.Vendor, in.from), in.version, mesos.version, fitRule, fitRule)
+}
+
+// minor cuts a version after its second number.
+func minor(version string) string {
+	parts := strings.SplitN(version, ".", 3)
+	return strings.Join(parts[:min(2, len(parts))], ".")
 }
