@@ -176,7 +176,7 @@ func TestLintText(t *testing.T) {
 		{"lint --output yaml", "--output yaml: want text or json"},
 		{"lint --to x", "--to belongs to --import"},
 		{"lint --import absent", "hand-made node"},
-		{"lint --import " + f.dir + "/checkout/hack", "it holds neither an etc folder nor a script"},
+		{"lint --import " + f.dir + "/checkout/docs", "it holds neither an etc folder nor a script"},
 		{"lint --stack bookwurm", `stack "bookwurm" not found`},
 	} {
 		if _, errs, code := f.run(strings.Fields(c.args)...); code == 0 || !strings.Contains(errs, c.want) {
