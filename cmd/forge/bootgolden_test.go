@@ -35,13 +35,13 @@ extra:
 ` + quickJVMs
 
 // quickJVMs are entries of an inventory's extra: on an emulated CPU the optimising compiler takes more time
-// than it saves, and so does the check of classes that the JVM makes anew at each start.
+// than it saves.
 const quickJVMs = `
-  zookeeper: {JAVA_TOOL_OPTIONS: "-XX:TieredStopAtLevel=1 -XX:-BytecodeVerificationRemote"}
-  hadoop-hdfs-namenode: {JAVA_TOOL_OPTIONS: "-XX:TieredStopAtLevel=1 -XX:-BytecodeVerificationRemote"}
-  hadoop-hdfs-datanode: {JAVA_TOOL_OPTIONS: "-XX:TieredStopAtLevel=1 -XX:-BytecodeVerificationRemote"}
-  hadoop-0.20-mapreduce-jobtracker: {JAVA_TOOL_OPTIONS: "-XX:TieredStopAtLevel=1 -XX:-BytecodeVerificationRemote"}
-  hadoop-0.20-mapreduce-tasktracker: {JAVA_TOOL_OPTIONS: "-XX:TieredStopAtLevel=1 -XX:-BytecodeVerificationRemote"}
+  zookeeper: {JAVA_TOOL_OPTIONS: "-XX:TieredStopAtLevel=1"}
+  hadoop-hdfs-namenode: {JAVA_TOOL_OPTIONS: "-XX:TieredStopAtLevel=1"}
+  hadoop-hdfs-datanode: {JAVA_TOOL_OPTIONS: "-XX:TieredStopAtLevel=1"}
+  hadoop-0.20-mapreduce-jobtracker: {JAVA_TOOL_OPTIONS: "-XX:TieredStopAtLevel=1"}
+  hadoop-0.20-mapreduce-tasktracker: {JAVA_TOOL_OPTIONS: "-XX:TieredStopAtLevel=1"}
 `
 
 // TestBootGolden boots two clones of the one golden image into a cluster. The master learns what it is
