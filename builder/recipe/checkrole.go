@@ -68,8 +68,8 @@ func (l *loader) checkRole(s *Stack, r *Role) {
 	if len(r.Changelog) == 0 {
 		d.errorf("changelog", "", "a role needs a changelog")
 	} else if head := r.Changelog[0]; r.Dir == path.Dir(s.Path) && (head.Version != s.Version || max(head.Revision, 1) != r.Revision) {
-		d.errorf("changelog/0", "", "the newest entry is about %s-%d, but the role is %s",
-			head.Version, max(head.Revision, 1), s.RoleVersion(r))
+		d.errorf("changelog/0", "", "the newest entry is about %s-%d, but the role is %s-%d",
+			head.Version, max(head.Revision, 1), s.Version, r.Revision)
 	}
 }
 

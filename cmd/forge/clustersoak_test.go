@@ -127,7 +127,7 @@ func TestClusterUpgrade(t *testing.T) {
 		t.Fatal(err)
 	}
 	newer := strings.Replace(strings.Replace(string(text), "revision: 1\n", "revision: 2\n", 1), "changelog:\n",
-		"changelog:\n  - version: \"2\"\n    date: \"2026-11-25\"\n    changes: [\"A newer one.\"]\n", 1)
+		"changelog:\n  - version: \"1\"\n    revision: 2\n    date: \"2026-11-25\"\n    changes: [\"A newer one.\"]\n", 1)
 	if err := os.WriteFile(role, []byte(newer), 0o644); err != nil {
 		t.Fatal(err)
 	}
