@@ -57,9 +57,9 @@ func (b *Builder) Boot(ctx context.Context, opt BootOptions) (*Booted, error) {
 	if err != nil {
 		return nil, err
 	}
-	image := filepath.Join(b.opt.Out, r.Name, "disk.qcow2")
-	if _, err := os.Stat(image); errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("the role %s has no disk yet: %s does not exist; make it with: forge build --role %s", r.Name, image, r.Name)
+	image, err := b.roleDisk(r.Name)
+	if err != nil {
+		return nil, err
 	}
 	s, err := b.bootSeed(r.Name, opt.Seed)
 	if err != nil {
@@ -96,6 +96,15 @@ func (b *Builder) Boot(ctx context.Context, opt BootOptions) (*Booted, error) {
 		return nil, errors.Join(err, temp.Remove())
 	}
 	return m, nil
+}
+
+// roleDisk is the disk of a role in the output folder, which must be there.
+func (b *Builder) roleDisk(role string) (string, error) {
+	image := filepath.Join(b.opt.Out, role, "disk.qcow2")
+	if _, err := os.Stat(image); errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("the role %s has no disk yet: %s does not exist; make it with: forge build --role %s", role, image, role)
+	}
+	return image, nil
 }
 
 // Close kills the machine, if it still runs, and removes its files.

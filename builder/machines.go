@@ -20,7 +20,6 @@ import (
 	"github.com/mesos-forge/forge/builder/event"
 	"github.com/mesos-forge/forge/builder/fleet"
 	"github.com/mesos-forge/forge/builder/image/vm"
-	"github.com/mesos-forge/forge/builder/recipe"
 )
 
 // MachinesOptions say which nodes of an inventory run as virtual machines, and on what.
@@ -154,9 +153,9 @@ func lockMachines(dir string) (*flock.Flock, error) {
 
 func (b *Builder) startMachine(ctx context.Context, opt MachinesOptions, n cluster.Node, dir string, network vm.Network, programs vm.Programs) (*runningNode, error) {
 	role := imageRole(n.Role, opt.Golden)
-	image := filepath.Join(b.opt.Out, role, "disk.qcow2")
-	if _, err := os.Stat(image); errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("the role %s has no disk yet: %s does not exist; make it with: forge build --role %s", role, image, role)
+	image, err := b.roleDisk(role)
+	if err != nil {
+		return nil, err
 	}
 	opt.Seed.Node = n.Name
 	s, err := NewSeed(opt.Seed)
@@ -333,13 +332,5 @@ func MachineRoles(inventory string, names []string, golden bool) ([]string, erro
 			return nil, err
 		}
 	}
-	if golden {
-		return []string{recipe.Golden}, nil
-	}
-	var roles []string
-	for _, n := range nodes {
-		roles = append(roles, n.Role)
-	}
-	slices.Sort(roles)
-	return slices.Compact(roles), nil
+	return imageRoles(nodes, golden), nil
 }

@@ -45,15 +45,17 @@ func ClusterRoles(inventory string, golden bool) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if golden {
-		return []string{recipe.Golden}, nil
-	}
+	return imageRoles(inv.Nodes, golden), nil
+}
+
+// imageRoles are the roles whose images nodes need, sorted.
+func imageRoles(nodes []cluster.Node, golden bool) []string {
 	var roles []string
-	for _, n := range inv.Nodes {
-		roles = append(roles, n.Role)
+	for _, n := range nodes {
+		roles = append(roles, imageRole(n.Role, golden))
 	}
 	slices.Sort(roles)
-	return slices.Compact(roles), nil
+	return slices.Compact(roles)
 }
 
 // ClusterName returns the name of an inventory's cluster.
@@ -176,15 +178,8 @@ func (b *Builder) volumes(inv *cluster.Inventory, n cluster.Node, machine cluste
 
 // rendering renders a node as its container will.
 func (b *Builder) rendering(inv *cluster.Inventory, n cluster.Node, machine cluster.Machine, golden bool) (*node.Rendering, error) {
-	r, err := b.stack.Role(imageRole(n.Role, golden))
-	if err != nil {
-		return nil, fmt.Errorf("node %s: %w", n.Name, err)
-	}
-	out, err := node.Render(StackImage(b.stack, r), inv, node.Target{Node: n.Name, Role: n.Role, Machine: machine, Container: true})
-	if err != nil {
-		return nil, fmt.Errorf("render node %s with stack %s: %w", n.Name, b.stack.Name, err)
-	}
-	return out, nil
+	p := Preview{Inventory: inv, stack: b.stack, opt: PreviewOptions{Stack: b.stack.Name, Role: imageRole(n.Role, golden), Machine: machine, Container: true}}
+	return p.Node(n.Name)
 }
 
 // volumeRoot is the mount point of the volume that a path lies in: a file system of the inventory, /var/lib/X,

@@ -72,16 +72,3 @@ func (f *Fleet) removeVolumes(ctx context.Context, keep bool, gone *Removal) err
 	}
 	return errors.Join(problems...)
 }
-
-// Stop stops all containers in good order, at once, and removes nothing.
-func (f *Fleet) Stop(ctx context.Context) error {
-	boxes, err := f.Boxes(ctx)
-	if err != nil {
-		return err
-	}
-	var stops errgroup.Group
-	for _, b := range boxes {
-		stops.Go(func() error { return f.stop(ctx, b) })
-	}
-	return stops.Wait()
-}
