@@ -24,13 +24,12 @@ import (
 
 // MachinesOptions say which nodes of an inventory run as virtual machines, and on what.
 type MachinesOptions struct {
-	Seed        SeedOptions // its Inventory, Secrets and Stdin
-	Nodes       []string    // names; [AllNodes] alone: every one
-	Golden      bool        // every node from the image of recipe.Golden
-	MemoryMiB   int         // of each; 0: 2048
-	DataSize    int64       // bytes of a data disk that is made
-	Replace     bool        // machines over an older image begin anew, with their data disks
-	OwnPrograms bool        // see [BootOptions]
+	Seed      SeedOptions // its Inventory, Secrets and Stdin
+	Nodes     []string    // names; [AllNodes] alone: every one
+	Golden    bool        // every node from the image of recipe.Golden
+	MemoryMiB int         // of each; 0: 2048
+	DataSize  int64       // bytes of a data disk that is made
+	Replace   bool        // machines over an older image begin anew, with their data disks
 }
 
 // AllNodes stands for every node of the inventory.
@@ -82,7 +81,7 @@ func (b *Builder) UpMachines(ctx context.Context, opt MachinesOptions) (_ *Machi
 		return nil, fmt.Errorf("find a free port: %w", err)
 	}
 	segment := vm.Network{Kind: vm.Multicast, Group: netip.AddrPortFrom(netip.MustParseAddr(segmentGroup), uint16(port))}
-	programs, err := b.machinePrograms(ctx, BootOptions{Firmware: vm.BIOS, OwnPrograms: opt.OwnPrograms})
+	programs, err := b.machinePrograms(ctx, BootOptions{Firmware: vm.BIOS})
 	if err != nil {
 		return nil, err
 	}

@@ -51,16 +51,9 @@ func (p pins) missing(c *recipe.Component, folder *file.Folder, vendor string) (
 		if p.isBuilt(artifact, a) || pinned && !p.write {
 			return "", nil
 		}
-		var globs []string
-		for _, s := range a.Sources {
-			if s.File == "" {
-				continue
-			}
-			found, err := folder.Match(s.File)
-			if err != nil || len(found) > 0 {
-				return "", err
-			}
-			globs = append(globs, s.File)
+		globs, found, err := matches(folder, a)
+		if err != nil || len(found) > 0 {
+			return "", err
 		}
 		if err := refuse(folder, a, globs, vendor); err != nil {
 			return "", err

@@ -22,7 +22,6 @@ type Box struct {
 	ID, Node, Role, Address string
 	State                   string // "running", "exited", ... as the engine says
 	Status                  string // "Exited (137) 2 minutes ago"
-	Image                   string // id
 	spec                    string
 }
 
@@ -43,7 +42,7 @@ func (f *Fleet) Boxes(ctx context.Context) ([]Box, error) {
 	}
 	var boxes []Box
 	for _, c := range list {
-		b := Box{ID: c.ID, Node: c.Labels[NodeLabel], Role: c.Labels[roleLabel], State: c.State, Status: c.Status, Image: c.ImageID, spec: c.Labels[specLabel]}
+		b := Box{ID: c.ID, Node: c.Labels[NodeLabel], Role: c.Labels[roleLabel], State: c.State, Status: c.Status, spec: c.Labels[specLabel]}
 		if c.NetworkSettings != nil {
 			for _, e := range c.NetworkSettings.Networks {
 				if e.IPAMConfig != nil {
