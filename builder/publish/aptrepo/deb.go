@@ -87,7 +87,7 @@ func readDeb(ctx context.Context, file string, archs []string) (entry, error) {
 func (e entry) check(archs []string) error {
 	switch {
 	case !nameForm.MatchString(e.name):
-		return fmt.Errorf("package name %q: want lower case letters, digits, + - .", e.name)
+		return fmt.Errorf("package name %q: want lower case letters, digits and any of + . -", e.name)
 	case !versionForm.MatchString(e.version):
 		return fmt.Errorf("package %s has the version %q, which is none", e.name, e.version)
 	case e.arch != "all" && !slices.Contains(archs, e.arch):

@@ -31,7 +31,8 @@ func (p *publisher) checkIndexed(all []entry) error {
 		got, ok := indexed[e.pool]
 		switch {
 		case !ok:
-			return fmt.Errorf("%s: apt-ftparchive left it out of the index", e.pool)
+			got.sha256 = "of no package that apt-ftparchive can read"
+			fallthrough
 		case got.sha256 != e.sha256:
 			return fmt.Errorf("%s: %w: sha256 %s, want %s; take the file from a copy, or remove it and publish that package again",
 				filepath.Join(p.Dir, e.pool), ErrTampered, got.sha256, e.sha256)

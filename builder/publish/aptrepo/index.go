@@ -67,10 +67,12 @@ func (x indexer) run(ctx context.Context, stdout io.Writer, config string, args 
 	in := func(name string) string { return path.Join(at, name) }
 	switch args[0] {
 	case "generate":
-		spec.Args = []string{"apt-ftparchive", "-qq", "generate", in("work/generate.conf")}
+		spec.Args = []string{"generate", in("work/generate.conf")}
 	case "release":
-		spec.Args = []string{"apt-ftparchive", "-qq", "-c", in("work/release.conf"), "release", in("archive/dists")}
+		spec.Args = []string{"-c", in("work/release.conf"), "release", in("archive/dists")}
 	}
+	spec.Args = append([]string{"apt-ftparchive", "-qq", "-o", "APT::FTPArchive::MD5=false", "-o", "APT::FTPArchive::SHA1=false",
+		"-o", "APT::FTPArchive::SHA512=false"}, spec.Args...)
 	if err := sandbox.Run(ctx, spec); err != nil {
 		return fmt.Errorf("make the index: %w", err)
 	}
@@ -83,7 +85,6 @@ func (x indexer) packages(ctx context.Context, all []entry) error {
 	var conf strings.Builder
 	conf.WriteString(`Dir { ArchiveDir "@/archive"; CacheDir "@/work"; FileListDir "@/work"; };
 Default { Packages::Compress ". gzip xz"; FileMode 0644; };
-APT::FTPArchive::Packages { MD5 "false"; SHA1 "false"; SHA512 "false"; };
 `)
 	for _, arch := range append([]string{"all"}, x.spec.Architectures...) {
 		var list bytes.Buffer
@@ -107,11 +108,12 @@ APT::FTPArchive::Packages { MD5 "false"; SHA1 "false"; SHA512 "false"; };
 func (x indexer) release(ctx context.Context, at time.Time) ([]byte, error) {
 	s := x.spec
 	var conf strings.Builder
-	conf.WriteString("APT::FTPArchive::Release { MD5 \"false\"; SHA1 \"false\"; SHA512 \"false\"; Acquire-By-Hash \"true\";\n")
+	conf.WriteString("APT::FTPArchive::Release { Acquire-By-Hash \"true\";\n")
 	fields := [][2]string{{"Origin", s.Origin}, {"Label", s.Label}, {"Suite", s.Suite}, {"Codename", s.Codename}, {"Date", at.UTC().Format(dateForm)},
 		{"Architectures", strings.Join(append([]string{"all"}, s.Architectures...), " ")}, {"Components", component}, {"Description", s.Description}}
 	if s.ValidFor > 0 {
-		fields = append(fields, [2]string{"Valid-Until", at.Add(s.ValidFor).UTC().Format(dateForm)})
+		// Without ValidTime, which counts from the clock, apt-ftparchive leaves Valid-Until out.
+		fields = append(fields, [2]string{"ValidTime", "1"}, [2]string{"Valid-Until", at.Add(s.ValidFor).UTC().Format(dateForm)})
 	}
 	for _, f := range fields {
 		if f[1] != "" {

@@ -90,6 +90,10 @@ func openInRelease(text []byte, keys openpgp.EntityList) (release []byte, signer
 
 // openRelease checks a detached signature.
 func openRelease(release, text []byte, keys openpgp.EntityList) error {
+	if !bytes.HasPrefix(text, []byte("-----BEGIN PGP SIGNATURE-----\n")) || !bytes.HasSuffix(text, []byte("-----END PGP SIGNATURE-----\n")) ||
+		bytes.Count(text, []byte("-----BEGIN ")) != 1 {
+		return errors.New("it is no detached signature, or has more than that in it")
+	}
 	block, err := armor.Decode(bytes.NewReader(text))
 	if err != nil {
 		return err
