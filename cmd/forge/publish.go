@@ -79,7 +79,11 @@ func aptOptions(v *viper.Viper) (builder.AptOptions, error) {
 		Origin: v.GetString("publish.origin"), Label: v.GetString("publish.label"), ValidFor: v.GetDuration("valid-for"),
 		NewKey: v.GetBool("new-key"), AllowStandins: v.GetBool("allow-standins"), KeepVersions: v.GetInt("keep")}
 	if len(o.KeyFiles) == 0 && o.Key == "" {
-		o.KeyFiles = v.GetStringSlice("publish.key")
+		if name, one := v.Get("publish.key").(string); one {
+			o.KeyFiles = []string{name} // which may have blanks in it
+		} else {
+			o.KeyFiles = v.GetStringSlice("publish.key")
+		}
 	}
 	switch {
 	case o.Dir == "":
