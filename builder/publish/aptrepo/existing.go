@@ -39,6 +39,7 @@ type publication struct {
 	date    time.Time
 	signers []string
 	entries []entry
+	files   int // that the release file names
 }
 
 // linkTarget is where the link of a suite leads.
@@ -146,6 +147,7 @@ func (p *publication) readIndexes(ctx context.Context, root *os.Root, s *Spec) e
 		if err := p.readIndex(ctx, root, s, f[0], f[2]); err != nil {
 			return err
 		}
+		p.files++
 	}
 	sortEntries(p.entries)
 	p.entries = slices.CompactFunc(p.entries, func(a, b entry) bool { return a.pool == b.pool })

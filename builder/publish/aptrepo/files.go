@@ -1,6 +1,8 @@
 package aptrepo
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -13,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/klauspost/compress/gzip"
+	"github.com/ulikunitz/xz"
 	"golang.org/x/sys/unix"
 )
 
@@ -51,6 +55,35 @@ func fileDigest(ctx context.Context, root *os.Root, name string) (string, int64,
 	}
 	d, err := digest(ctx, f)
 	return d, fi.Size(), err
+}
+
+// sameContent compares the compressed forms of a file, .gz and .xz, with it.
+func sameContent(name string) error {
+	want, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	for ext, open := range map[string]func(io.Reader) (io.Reader, error){
+		".gz": func(r io.Reader) (io.Reader, error) { return gzip.NewReader(r) },
+		".xz": func(r io.Reader) (io.Reader, error) { return xz.NewReader(r) },
+	} {
+		f, err := os.Open(name + ext)
+		if err != nil {
+			return err
+		}
+		var got []byte
+		r, err := open(bufio.NewReader(f))
+		if err == nil {
+			got, err = io.ReadAll(io.LimitReader(r, int64(len(want))+1))
+		}
+		if err == nil && !bytes.Equal(got, want) {
+			err = errors.New("it has another content")
+		}
+		if err := errors.Join(err, f.Close()); err != nil {
+			return fmt.Errorf("%s: %w", name+ext, err)
+		}
+	}
+	return nil
 }
 
 // readBounded reads a file of the repository.
@@ -117,16 +150,18 @@ func syncPath(name string) error {
 // of their own.
 const fullBelow = 64 << 10
 
+const explained = "nothing was published, and what is there stays as it was"
+
 // explain says of a failure that the disk is full, where that is why.
 func explain(err error, dir string) error {
 	var st unix.Statfs_t
 	switch {
-	case err == nil || errors.Is(err, context.Canceled):
+	case err == nil || errors.Is(err, context.Canceled) || strings.Contains(err.Error(), explained):
 		return err
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT),
 		strings.Contains(strings.ToLower(err.Error()), syscall.ENOSPC.Error()),
 		unix.Statfs(dir, &st) == nil && int64(st.Bavail)*st.Bsize < fullBelow:
-		return fmt.Errorf("%w\nthe disk with the repository %s is full: nothing was published, and what is there stays as it was; free some space and publish again", err, dir)
+		return fmt.Errorf("%w\nthe disk with the repository %s is full: "+explained+"; free some space and publish again", err, dir)
 	}
 	return err
 }

@@ -16,12 +16,16 @@ import (
 
 // checkIndexed compares the new index with what was published and what was added: a package in the pool that
 // somebody changed must not get a signature.
-func (p *publisher) checkIndexed(all []entry) error {
+func (p *publisher) checkIndexed(all []entry, x indexer) error {
 	indexed := map[string]entry{}
 	for _, arch := range append([]string{"all"}, p.Architectures...) {
-		entries, err := readPackages(p.root, path.Join(tempName, "archive", "dists", component, "binary-"+arch, "Packages"))
+		dir := path.Join(component, "binary-"+arch)
+		entries, err := readPackages(p.root, path.Join(tempName, "archive", "dists", dir, "Packages"))
+		if err == nil {
+			err = sameContent(filepath.Join(x.dists(), dir, "Packages"))
+		}
 		if err != nil {
-			return err
+			return fmt.Errorf("apt-ftparchive made no whole index: %w", err)
 		}
 		for _, e := range entries {
 			indexed[e.pool] = e
@@ -72,6 +76,14 @@ func (p *publisher) finish(ctx context.Context, x indexer, release, public []byt
 	}
 	if err := p.linkByHash(ctx, path.Join(tempName, "archive", "dists"), x); err != nil {
 		return err
+	}
+	// apt-ftparchive tells of some failures by what it leaves out.
+	whole := publication{dir: path.Join(tempName, "archive", "dists"), release: release}
+	if err := whole.readIndexes(ctx, p.root, p.Spec); err != nil {
+		return fmt.Errorf("what was written is not whole: %w", err)
+	}
+	if want := 3 * (1 + len(p.Architectures)); whole.files != want {
+		return fmt.Errorf("apt-ftparchive put %d files into the release file instead of %d", whole.files, want)
 	}
 	return syncTree(x.dists())
 }

@@ -51,9 +51,9 @@ func (x indexer) prepare() error {
 	return os.Symlink("../../pool", filepath.Join(x.temp, "archive", "pool"))
 }
 
-// run starts apt-ftparchive with a configuration.
-func (x indexer) run(ctx context.Context, stdout io.Writer, config string, args ...string) error {
-	conf := filepath.Join(x.temp, "work", args[0]+".conf")
+// run starts apt-ftparchive with a configuration. Of some failures, a full disk for instance, only what it says tells.
+func (x indexer) run(ctx context.Context, stdout io.Writer, config string, what string) (said string, err error) {
+	conf := filepath.Join(x.temp, "work", what+".conf")
 	base := x.spec.Dir
 	spec := sandbox.Spec{Root: x.spec.Tools, Stdout: stdout}
 	if spec.Root != "" {
@@ -62,10 +62,10 @@ func (x indexer) run(ctx context.Context, stdout io.Writer, config string, args 
 	}
 	at := path.Join(base, tempName)
 	if err := os.WriteFile(conf, []byte(strings.ReplaceAll(config, "@", at)), 0o644); err != nil {
-		return err
+		return "", err
 	}
 	in := func(name string) string { return path.Join(at, name) }
-	switch args[0] {
+	switch what {
 	case "generate":
 		spec.Args = []string{"generate", in("work/generate.conf")}
 	case "release":
@@ -73,15 +73,17 @@ func (x indexer) run(ctx context.Context, stdout io.Writer, config string, args 
 	}
 	spec.Args = append([]string{"apt-ftparchive", "-qq", "-o", "APT::FTPArchive::MD5=false", "-o", "APT::FTPArchive::SHA1=false",
 		"-o", "APT::FTPArchive::SHA512=false"}, spec.Args...)
+	var errs bytes.Buffer
+	spec.Stderr = &errs
 	if err := sandbox.Run(ctx, spec); err != nil {
-		return fmt.Errorf("make the index: %w", err)
+		return "", fmt.Errorf("make the index: %w", err)
 	}
-	return nil
+	return strings.TrimSpace(errs.String()), nil
 }
 
 // packages writes Packages, Packages.gz and Packages.xz for each architecture and for "all". As in Debian's archive
 // the index of an architecture has the packages for every architecture too.
-func (x indexer) packages(ctx context.Context, all []entry) error {
+func (x indexer) packages(ctx context.Context, all []entry) (said string, err error) {
 	var conf strings.Builder
 	conf.WriteString(`Dir { ArchiveDir "@/archive"; CacheDir "@/work"; FileListDir "@/work"; };
 Default { Packages::Compress ". gzip xz"; FileMode 0644; };
@@ -97,7 +99,7 @@ Default { Packages::Compress ". gzip xz"; FileMode 0644; };
 		err := errors.Join(os.WriteFile(filepath.Join(x.temp, "work", arch+".list"), list.Bytes(), 0o644),
 			os.MkdirAll(filepath.Join(x.dists(), dir), 0o755))
 		if err != nil {
-			return err
+			return "", err
 		}
 		fmt.Fprintf(&conf, "BinDirectory \"%s\" { FileList \"%s.list\"; Packages \"dists/%s/Packages\"; Contents \" \"; };\n", arch, arch, dir)
 	}
@@ -122,7 +124,11 @@ func (x indexer) release(ctx context.Context, at time.Time) ([]byte, error) {
 	}
 	conf.WriteString("};\n")
 	var out bytes.Buffer
-	if err := x.run(ctx, &out, conf.String(), "release"); err != nil {
+	said, err := x.run(ctx, &out, conf.String(), "release")
+	if err == nil && said != "" {
+		err = fmt.Errorf("make the release file: apt-ftparchive: %s", said)
+	}
+	if err != nil {
 		return nil, err
 	}
 	// apt-ftparchive has no field for that: the index of an architecture is enough for a client (Debian's

@@ -2,6 +2,7 @@ package aptrepo
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -141,6 +142,7 @@ func (p *publisher) publish(ctx context.Context, add []entry) (res *Result, err 
 		return nil, err
 	}
 	defer func() {
+		err = explain(err, p.Dir) // before there is space again
 		if err != nil {
 			for _, name := range p.placed {
 				err = errors.Join(err, os.Remove(filepath.Join(p.Dir, name)))
@@ -233,11 +235,15 @@ func (p *publisher) switchTo(ctx context.Context, all, added, removed []entry) (
 	if err := x.prepare(); err != nil {
 		return nil, err
 	}
-	if err := x.packages(ctx, all); err != nil {
+	said, err := x.packages(ctx, all)
+	if err != nil {
 		return nil, err
 	}
-	if err := p.checkIndexed(all); err != nil {
-		return nil, err
+	if err := p.checkIndexed(all, x); err != nil {
+		return nil, fmt.Errorf("%w\napt-ftparchive said: %s", err, cmp.Or(said, "nothing"))
+	}
+	if said != "" {
+		return nil, fmt.Errorf("make the index: apt-ftparchive: %s", said)
 	}
 	at := p.Date.UTC().Truncate(time.Second)
 	if last := p.old.date.Add(time.Second); p.old.number > 0 && at.Before(last) {

@@ -291,8 +291,8 @@ func (c *client) installed(name string) string {
 	return string(b)
 }
 
-// process returns a command that publishes in a process of its own, one publication for each list of packages.
-func (r *repo) process(debs ...[]string) *exec.Cmd {
+// job is what a process of this test binary publishes, one publication for each list of packages.
+func (r *repo) job(debs ...[]string) string {
 	r.t.Helper()
 	s := r.spec
 	s.Keys = nil
@@ -300,8 +300,14 @@ func (r *repo) process(debs ...[]string) *exec.Cmd {
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	return string(text)
+}
+
+// process returns a command that does that.
+func (r *repo) process(debs ...[]string) *exec.Cmd {
+	r.t.Helper()
 	cmd := exec.Command("/proc/self/exe")
-	cmd.Env = append(os.Environ(), publisherEnv+"="+string(text))
+	cmd.Env = append(os.Environ(), publisherEnv+"="+r.job(debs...))
 	return cmd
 }
 
