@@ -60,8 +60,8 @@ func comparePackages(a, b Package) int {
 	return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Architecture, b.Architecture))
 }
 
-// owners maps the files of a tree to the package that they belong to, as dpkg's lists say. The lists have
-// the packages' own paths, which may go through links: /lib/x is usr/lib/x.
+// owners maps the files of a tree to the package that they belong to, as dpkg's lists say, and so what dpkg itself
+// notes of each. The lists have the packages' own paths, which may go through links: /lib/x is usr/lib/x.
 func (t *Tree) owners() map[string]string {
 	if t.owned != nil {
 		return t.owned
@@ -69,11 +69,15 @@ func (t *Tree) owners() map[string]string {
 	t.owned = map[string]string{}
 	dirs := map[string]string{}
 	for name := range t.nodes {
-		list, is := strings.CutPrefix(name, infoFolder)
-		if !is || !KeepDatabase(name) {
+		note, is := strings.CutPrefix(name, infoFolder) // "libc6:amd64.list"
+		if !is || path.Ext(note) == "" {
 			continue
 		}
-		owner, _, _ := strings.Cut(strings.TrimSuffix(list, ".list"), ":")
+		owner, _, _ := strings.Cut(strings.TrimSuffix(note, path.Ext(note)), ":")
+		t.owned[name] = owner
+		if !KeepDatabase(name) {
+			continue
+		}
 		content, _ := t.Read(name)
 		for line := range strings.Lines(string(content)) {
 			file := strings.Trim(path.Clean(strings.TrimSpace(line)), "/")

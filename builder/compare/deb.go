@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/mesos-forge/forge/builder/archive"
 )
@@ -40,9 +39,4 @@ func DebSettings(d *archive.Deb) map[string]string {
 // DebLayer is what a package unpacks to, as a layer.
 func DebLayer(d *archive.Deb) Layer {
 	return Layer{Name: d.DataName(), Open: func(ctx context.Context) (io.ReadCloser, error) { return d.Data(ctx) }}
-}
-
-// DebPackage is the package itself.
-func DebPackage(d *archive.Deb) Package {
-	return Package{Name: d.Control.Get("Package"), Version: d.Control.Get("Version"), Architecture: strings.TrimSpace(d.Control.Get("Architecture"))}
 }

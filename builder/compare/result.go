@@ -46,7 +46,9 @@ func (r *Reading) Images(ctx context.Context, part *Part, a, b Image) error {
 	part.Settings = append(part.Settings, Values(a.Settings, b.Settings)...)
 	part.Layers = Layers(a.Layers, b.Layers)
 	if !slices.ContainsFunc(part.Layers, func(l LayerChange) bool { return !l.Same }) {
-		part.Packages = Packages(a.Packages, b.Packages)
+		if a.Packages != nil && b.Packages != nil {
+			part.Packages = Packages(a.Packages, b.Packages)
+		}
 		return nil
 	}
 	if err := r.Ahead(ctx, slices.Concat(a.Layers, b.Layers)...); err != nil {
