@@ -36,8 +36,9 @@ type operand struct {
 // comparedPart is a part of an operand.
 type comparedPart struct {
 	kind, name string
-	dir        string // of a role: its folder, with packages.json, lock and disks
-	file       string // of a deb or a lock
+	dir        string            // of a role: its folder, with packages.json, lock and disks
+	disks      map[string]string // of a role by name, what they are; nil: as they are in dir
+	file       string            // of a deb or a lock
 	image      *oci.Contents
 }
 

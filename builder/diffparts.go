@@ -19,6 +19,7 @@ import (
 	"github.com/mesos-forge/forge/builder/publish"
 	"github.com/mesos-forge/forge/builder/report"
 	"github.com/mesos-forge/forge/builder/rootfs"
+	"github.com/mesos-forge/forge/builder/store"
 )
 
 // maxBill bounds a packages.json; that of a role has 300 kB.
@@ -52,24 +53,42 @@ func comparedImage(p comparedPart) (compare.Image, error) {
 	if p.dir == "" {
 		return image, nil
 	}
-	disks, err := filepath.Glob(filepath.Join(escapeGlob(p.dir), "disk.*"))
-	if err != nil {
-		return image, err
-	}
-	for _, disk := range disks {
-		fi, err := os.Stat(disk)
-		if err != nil {
+	if p.disks == nil {
+		var err error
+		if p.disks, err = disksIn(p.dir); err != nil {
 			return image, err
 		}
-		d, err := fileDigest(disk)
-		if err != nil {
-			return image, err
-		}
-		image.Settings["file "+filepath.Base(disk)] = report.Size(fi.Size()) + ", " + string(d)
 	}
+	for name, text := range p.disks {
+		image.Settings["file "+name] = text
+	}
+	var err error
 	image.Packages, err = billPackages(filepath.Join(p.dir, "packages.json"))
 	return image, err
 }
+
+// disksIn describes the disks in a role's folder, by their names.
+func disksIn(dir string) (map[string]string, error) {
+	names, err := filepath.Glob(filepath.Join(escapeGlob(dir), "disk.*"))
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]string{}
+	for _, name := range names {
+		fi, err := os.Stat(name)
+		if err != nil {
+			return nil, err
+		}
+		d, err := fileDigest(name)
+		if err != nil {
+			return nil, err
+		}
+		out[filepath.Base(name)] = diskText(fi.Size(), d)
+	}
+	return out, nil
+}
+
+func diskText(size int64, d store.Digest) string { return report.Size(size) + ", " + string(d) }
 
 // imageLayers are the layers of an image, as they are compared.
 func imageLayers(c *oci.Contents) []compare.Layer {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 
 	"github.com/mesos-forge/forge/builder/compare"
@@ -232,16 +231,24 @@ func (t *diffText) group(all []compare.FileChange) {
 			return
 		}
 		if in[i] > 0 {
-			t.line("      %s/ and %d in it", FileChangeText(c), in[i])
+			t.line("      %s/ and %d in it", fileText(c), in[i])
 			continue
 		}
-		t.line("      %s", FileChangeText(c))
+		t.line("      %s", fileText(c))
 	}
 }
 
-// FileChangeText says in a line what became of a file.
-func FileChangeText(c compare.FileChange) string {
+// fileText says in a line what became of a file.
+func fileText(c compare.FileChange) string {
 	out := sign(c.A == nil, c.B == nil) + " " + plain(c.Path)
+	if facts := fileFacts(c); facts != "" {
+		out += ": " + facts
+	}
+	return out
+}
+
+// fileFacts says what of a file changed: "mode 0644 -> 0755, content".
+func fileFacts(c compare.FileChange) string {
 	var facts []string
 	for _, what := range c.What {
 		if what == "content" && c.A.Size == c.B.Size {
@@ -250,63 +257,5 @@ func FileChangeText(c compare.FileChange) string {
 			facts = append(facts, what+" "+arrow(cmp.Or(short(c.A.Value(what)), "none"), cmp.Or(short(c.B.Value(what)), "none")))
 		}
 	}
-	if len(facts) > 0 {
-		out += ": " + strings.Join(facts, ", ")
-	}
-	return out
-}
-
-func sign(added, removed bool) string {
-	switch {
-	case added:
-		return "+"
-	case removed:
-		return "-"
-	}
-	return "~"
-}
-
-// arrow is what was and what is; one of them alone if the other isn't there.
-func arrow(a, b string) string {
-	switch {
-	case a == "":
-		return b
-	case b == "":
-		return a
-	}
-	return a + " -> " + b
-}
-
-func counts(n map[compare.Change]int) string {
-	return fmt.Sprintf("%d added, %d removed, %d changed", n[compare.Added], n[compare.Removed], n[compare.Changed])
-}
-
-func growth(n int64) string {
-	if n < 0 {
-		return "-" + report.Size(-n)
-	}
-	return "+" + report.Size(n)
-}
-
-// short cuts a value, and makes it fit for a terminal.
-func short(s string) string {
-	if len(s) > textWidth {
-		s = s[:textWidth] + "..."
-	}
-	return plain(s)
-}
-
-// plain quotes what a terminal could take for orders: names in an image are anybody's.
-func plain(s string) string {
-	if q := strconv.Quote(s); q[1:len(q)-1] != strings.ReplaceAll(strings.ReplaceAll(s, `\`, `\\`), `"`, `\"`) {
-		return q
-	}
-	return s
-}
-
-func plural(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
+	return strings.Join(facts, ", ")
 }
