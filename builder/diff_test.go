@@ -263,30 +263,15 @@ func TestDiffJSON(t *testing.T) {
 	if second := encode(); first != second {
 		t.Errorf("two runs differ (-first +second):\n%s", cmp.Diff(first, second))
 	}
-	var res struct {
-		Same  bool
-		Parts []struct {
-			Kind, Name string
-			Files      []struct {
-				Path, Change, Package string
-				What                  []string
-				A, B                  *struct {
-					Mode   string
-					UID    int
-					Digest string
-					Xattrs map[string][]byte
-				}
-			}
-		}
-	}
-	if err := json.Unmarshal([]byte(first), &res); err != nil || res.Same || len(res.Parts) != 1 || res.Parts[0].Kind != "role" {
+	var res compare.Result
+	if err := json.Unmarshal([]byte(first), &res); err != nil || res.Same || len(res.Parts) != 1 || res.Parts[0].Kind != kindRole {
 		t.Fatalf("%v: %s", err, first)
 	}
 	for _, f := range res.Parts[0].Files {
 		if f.Path != "/usr/bin/su" {
 			continue
 		}
-		if diff := cmp.Diff([]string{"mode", "owner", "size", "content", "xattrs"}, f.What); diff != "" || f.Package != "util-linux" || f.A.Mode != "0644" || f.B.Mode != "4755" ||
+		if diff := cmp.Diff([]string{"mode", "owner", "size", "content", "xattrs"}, f.What); diff != "" || f.Package != "util-linux" || f.A.Mode != 0o644 || f.B.Mode != 0o4755 ||
 			f.B.UID != 1 || string(f.B.Xattrs["security.capability"]) != "\x01\x02" || f.A.Digest == f.B.Digest {
 			t.Errorf("%+v %+v %+v %s", f, f.A, f.B, diff)
 		}

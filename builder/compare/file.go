@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"fmt"
 	"maps"
+	"strconv"
 	"strings"
 )
 
@@ -14,6 +15,16 @@ func (m Mode) String() string { return fmt.Sprintf("%04o", uint32(m)) }
 
 // MarshalText writes four octal digits: "4755".
 func (m Mode) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
+
+// UnmarshalText reads what MarshalText writes.
+func (m *Mode) UnmarshalText(text []byte) error {
+	n, err := strconv.ParseUint(string(text), 8, 12)
+	if err != nil {
+		return fmt.Errorf("mode %q: %w", text, err)
+	}
+	*m = Mode(n)
+	return nil
+}
 
 // File is what a tree says of one path.
 type File struct {
