@@ -3,7 +3,6 @@ package oci
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -87,11 +86,11 @@ func Attach(ctx context.Context, subject string, a Artifact, o RemoteOptions) (d
 	if err := a.check(); err != nil {
 		return "", fmt.Errorf("attach to %s: %w", ref, err)
 	}
-	r, err := o.repository(ctx, ref)
+	r, err := o.repository(ctx, ref, pushScope)
 	if err != nil {
 		return "", registryError("attach to", ref, err)
 	}
-	image, err := r.describe(ctx, ref)
+	_, image, err := r.manifest(ctx, ref)
 	if err != nil {
 		return "", registryError("attach to", ref, err)
 	}
@@ -126,34 +125,44 @@ func ReadArtifact(ctx context.Context, ref string, o RemoteOptions) (Artifact, e
 }
 
 func (o RemoteOptions) readArtifact(ctx context.Context, ref name.Reference) (Artifact, error) {
-	got, err := remote.Get(ref, o.options(ctx)...)
+	r, err := o.repository(ctx, ref, pullScope)
 	if err != nil {
 		return Artifact{}, err
 	}
-	m, err := parseArtifact(got.Manifest)
+	raw, _, err := r.manifest(ctx, ref)
 	if err != nil {
 		return Artifact{}, err
 	}
-	layer := m.Layers[0]
-	if layer.Size < 0 || layer.Size > MaxArtifact {
-		return Artifact{}, fmt.Errorf("it has %d bytes, at most %d are read", layer.Size, MaxArtifact)
-	}
-	blob, err := remote.Layer(ref.Context().Digest(layer.Digest.String()), o.options(ctx)...)
+	m, err := parseArtifact(raw)
 	if err != nil {
 		return Artifact{}, err
 	}
-	stream, err := blob.Compressed() // checks the digest at the end
+	a := Artifact{Type: m.ArtifactType, MediaType: string(m.Layers[0].MediaType), Annotations: m.Annotations}
+	return a, r.again(ctx, func() (err error) {
+		a.Content, err = r.readBlob(ctx, m.Layers[0])
+		return err
+	})
+}
+
+// readBlob reads a small blob as a whole.
+func (r *repository) readBlob(ctx context.Context, d v1.Descriptor) ([]byte, error) {
+	if d.Size < 0 || d.Size > MaxArtifact {
+		return nil, fmt.Errorf("it has %d bytes, at most %d are read", d.Size, MaxArtifact)
+	}
+	stream, _, err := r.blob(ctx, d.Digest, 0)
 	if err != nil {
-		return Artifact{}, err
+		return nil, err
 	}
-	content, err := io.ReadAll(io.LimitReader(stream, layer.Size+1))
-	if err = errors.Join(err, stream.Close()); err != nil {
-		return Artifact{}, err
+	defer stream.Close()
+	content, err := io.ReadAll(io.LimitReader(stream, d.Size+1))
+	if err != nil {
+		return nil, err
 	}
-	if digest, _, err := v1.SHA256(bytes.NewReader(content)); err != nil || digest != layer.Digest {
-		return Artifact{}, errors.Join(fmt.Errorf("%w: its content has the digest %s, the manifest says %s", ErrWrongDigest, digest, layer.Digest), err)
+	digest, size, err := v1.SHA256(bytes.NewReader(content))
+	if err == nil && (digest != d.Digest || size != d.Size) {
+		err = fmt.Errorf("%w: its content has the digest %s, the manifest says %s", ErrWrongDigest, digest, d.Digest)
 	}
-	return Artifact{Type: m.ArtifactType, MediaType: string(layer.MediaType), Content: content, Annotations: m.Annotations}, nil
+	return content, err
 }
 
 // parseArtifact reads the manifest of an artifact: a type and one layer.

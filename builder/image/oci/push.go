@@ -23,7 +23,7 @@ type PushOptions struct {
 
 // Push sends the image of a layout to a registry, blobs that it has already
 // left out, and returns the full reference with the digest:
-// "registry.example/cluster/slave@sha256:<64 hex>". Failed requests are tried three times.
+// "registry.example/cluster/slave@sha256:<64 hex>". Failed requests are tried again.
 //
 // An image with stand-ins is refused with ErrStandIns, unless AllowStandins.
 func Push(ctx context.Context, layoutDir, ref string, o PushOptions) (string, error) {
@@ -43,7 +43,8 @@ func Push(ctx context.Context, layoutDir, ref string, o PushOptions) (string, er
 		return "", fmt.Errorf("push %s to %s: %w", layoutDir, target, err)
 	}
 	o.Transport = countUploads(o.Transport, o.Events, total)
-	if err := remote.Write(target, found.image, o.options(ctx)...); err != nil {
+	err = o.again(ctx, func() error { return remote.Write(target, found.image, o.options(ctx)...) }, halfWritten)
+	if err != nil {
 		return "", registryError("push to", target, err)
 	}
 	return target.Context().Digest(found.digest.String()).String(), nil
@@ -57,7 +58,11 @@ func checkPush(o *opened, allowStandins bool) error {
 	if err != nil {
 		return err
 	}
-	if names := standIns(config); len(names) > 0 && !allowStandins {
+	return refuseStandIns(standIns(config), allowStandins)
+}
+
+func refuseStandIns(names []string, allow bool) error {
+	if len(names) > 0 && !allow {
 		return fmt.Errorf("%w (%s): put the real software into vendor/ and build with --profile production, or push with --allow-standins",
 			ErrStandIns, strings.Join(names, ", "))
 	}

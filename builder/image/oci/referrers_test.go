@@ -85,7 +85,7 @@ func TestAttach(t *testing.T) {
 // TestAttachMeeting has many attach to one image at the same time, among them some that start when
 // others are through.
 func TestAttachMeeting(t *testing.T) {
-	const pushers = 24
+	const pushers = 12
 	for name, host := range registries(t) {
 		t.Run(name, func(t *testing.T) {
 			ref := pushSmall(t, host+"/cluster/slave", RemoteOptions{})

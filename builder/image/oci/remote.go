@@ -3,11 +3,14 @@ package oci
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strconv"
 	"syscall"
 	"time"
@@ -18,8 +21,12 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
 
-// ErrWrongDigest says that a registry serves other bytes than those that were asked for.
-var ErrWrongDigest = errors.New("the registry serves something else")
+// What goes wrong with registries.
+var (
+	ErrDenied      = errors.New("the registry does not allow it")
+	ErrDropped     = errors.New("the connection ended too early")
+	ErrWrongDigest = errors.New("the registry serves something else than was asked for")
+)
 
 const userAgent = "forge"
 
@@ -58,8 +65,32 @@ func (o RemoteOptions) transport() http.RoundTripper {
 	if base == nil {
 		base = remote.DefaultTransport
 	}
-	return patient{base}
+	return patient{base, sleep}
 }
+
+// TrustCA is a Transport that trusts the certificates in a PEM file besides those of the system.
+func TrustCA(file string) (http.RoundTripper, error) {
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("certificates: %w", err)
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	if !pool.AppendCertsFromPEM(content) {
+		return nil, fmt.Errorf("certificates: %s holds none in the PEM form (\"-----BEGIN CERTIFICATE-----\")", file)
+	}
+	t, ok := remote.DefaultTransport.(*http.Transport)
+	if !ok {
+		return nil, errors.New("certificates: the transport can't take any")
+	}
+	t = t.Clone()
+	t.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	return t, nil
+}
+
+func (o RemoteOptions) jobs() int { return cmp.Or(o.Jobs, 4) }
 
 // attempts is how often a request is sent at most. The library repeats those that got no answer, half of
 // one, or one that says that it passes: 408, 429, 500, 502, 503, 504.
@@ -83,18 +114,20 @@ const maxRetryAfter = 2 * time.Minute
 
 // patient hands an answer with Retry-After on when that time is over: who repeats the request above it
 // (the library, which doesn't read the header) comes when the registry wants it to.
-type patient struct{ base http.RoundTripper }
+type patient struct {
+	base  http.RoundTripper
+	sleep func(context.Context, time.Duration) error
+}
 
 func (p patient) RoundTrip(r *http.Request) (*http.Response, error) {
 	answer, err := p.base.RoundTrip(r)
 	if err != nil || answer.StatusCode != http.StatusTooManyRequests && answer.StatusCode != http.StatusServiceUnavailable {
 		return answer, err
 	}
-	timer := time.NewTimer(min(retryAfter(answer.Header.Get("Retry-After"), time.Now()), maxRetryAfter))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-r.Context().Done():
+	if wait := retryAfter(answer.Header.Get("Retry-After"), time.Now()); wait > 0 {
+		if err := p.sleep(r.Context(), min(wait, maxRetryAfter)); err != nil {
+			return nil, errors.Join(err, answer.Body.Close())
+		}
 	}
 	return answer, nil
 }
@@ -126,15 +159,33 @@ func dropped(err error) bool {
 
 // registryError explains what a person can do about it.
 func registryError(what string, ref name.Reference, err error) error {
-	hint := ""
+	at, hint := ref.Context().RegistryStr(), ""
 	var answer *transport.Error
+	var authority x509.UnknownAuthorityError
 	switch {
 	case errors.As(err, &answer) && (answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden):
-		hint = fmt.Sprintf("; \"docker login %s\" gives credentials, or the account may not do this", ref.Context().RegistryStr())
+		err = fmt.Errorf("%w: %w", ErrDenied, err)
+		hint = fmt.Sprintf("\"docker login %s\" gives credentials, or the account may not do this", at)
 	case errors.As(err, &answer) && answer.StatusCode == http.StatusNotFound:
-		hint = "; check the name"
+		hint = "check the name"
+	case errors.As(err, &answer) && answer.Temporary():
+		hint = fmt.Sprintf("%s answered like this %d times; try again later", at, attempts)
 	case errors.Is(err, syscall.ECONNREFUSED):
-		hint = fmt.Sprintf("; no registry answers at %s", ref.Context().RegistryStr())
+		hint = "no registry answers at " + at
+	case errors.As(err, &authority):
+		hint = fmt.Sprintf("the certificate of %s is of an authority that this machine does not know: name its file with --ca, or in SSL_CERT_FILE", at)
+	case errors.Is(err, http.ErrSchemeMismatch):
+		hint = at + " speaks http: --insecure allows that"
+	case errors.Is(err, syscall.ENOSPC):
+		hint = "the disk is full: free some space, or name another folder with --to"
+	case errors.Is(err, ErrWrongDigest):
+		hint = fmt.Sprintf("nothing of it was kept; ask who runs %s, or whether a proxy changes what it says", at)
+	case dropped(err):
+		err = fmt.Errorf("%w: %w", ErrDropped, err)
+		hint = fmt.Sprintf("tried %d times; what has arrived is not sent again the next time", attempts)
+	}
+	if hint != "" {
+		hint = "; " + hint
 	}
 	return fmt.Errorf("%s %s: %w%s", what, ref, err, hint)
 }

@@ -2,8 +2,10 @@ package oci
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
@@ -25,41 +27,56 @@ type repository struct {
 	name    name.Repository
 	client  *http.Client
 	options []remote.Option
-	retry   remote.Backoff
+	o       RemoteOptions
 }
 
 var errNotThere = errors.New("not there")
 
-func (o RemoteOptions) repository(ctx context.Context, ref name.Reference) (*repository, error) {
+func (o RemoteOptions) repository(ctx context.Context, ref name.Reference, scope string) (*repository, error) {
 	repo := ref.Context()
 	auth, err := authn.Resolve(ctx, o.keychain(), repo)
 	if err != nil {
 		return nil, err
 	}
-	r := &repository{name: repo, client: &http.Client{}, options: o.options(ctx), retry: o.backoff()}
+	r := &repository{name: repo, client: &http.Client{}, options: o.options(ctx), o: o}
 	return r, r.again(ctx, func() (err error) {
-		r.client.Transport, err = transport.NewWithContext(ctx, repo.Registry, auth, o.transport(), []string{repo.Scope(transport.PushScope)})
+		r.client.Transport, err = transport.NewWithContext(ctx, repo.Registry, auth, o.transport(), []string{repo.Scope(scope)})
 		return err
 	})
 }
 
-// describe follows a reference to the manifest it means.
-func (r *repository) describe(_ context.Context, ref name.Reference) (v1.Descriptor, error) {
-	got, err := remote.Get(ref, r.options...)
+// manifests are what a reference may mean.
+var manifests = []types.MediaType{types.OCIManifestSchema1, types.OCIImageIndex, types.DockerManifestSchema2, types.DockerManifestList}
+
+// manifest fetches the manifest that a reference means, which has the digest that the reference may name.
+func (r *repository) manifest(ctx context.Context, ref name.Reference) ([]byte, v1.Descriptor, error) {
+	raw, mediaType, err := r.get(ctx, ref.Identifier(), manifests...)
 	if err != nil {
-		return v1.Descriptor{}, err
+		return nil, v1.Descriptor{}, err
 	}
-	return got.Descriptor, nil
+	digest, size, err := v1.SHA256(bytes.NewReader(raw))
+	if err != nil {
+		return nil, v1.Descriptor{}, err
+	}
+	if _, ok := ref.(name.Digest); ok && digest.String() != ref.Identifier() {
+		return nil, v1.Descriptor{}, fmt.Errorf("%w: the manifest's digest is %s", ErrWrongDigest, digest)
+	}
+	return raw, v1.Descriptor{MediaType: mediaType, Digest: digest, Size: size}, nil
 }
 
 func (r *repository) tags(_ context.Context) ([]string, error) {
 	return remote.List(r.name, r.options...)
 }
 
+// What a client wants to do, as registries with tokens ask for it.
+const (
+	pushScope = transport.PushScope
+	pullScope = transport.PullScope
+)
+
 // do sends one request about the repository. The caller closes the answer's body.
 func (r *repository) do(ctx context.Context, method, path string, mediaType types.MediaType, body []byte) (*http.Response, error) {
-	at := url.URL{Scheme: r.name.Scheme(), Host: r.name.RegistryStr(), Path: "/v2/" + r.name.RepositoryStr() + "/" + path}
-	request, err := http.NewRequestWithContext(ctx, method, at.String(), bytes.NewReader(body))
+	request, err := r.request(ctx, method, path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
@@ -67,27 +84,39 @@ func (r *repository) do(ctx context.Context, method, path string, mediaType type
 		request.Header.Set("Content-Type", string(mediaType))
 	}
 	request.Header.Set("Accept", string(mediaType))
-	request.Header.Set("User-Agent", userAgent)
 	return r.client.Do(request)
 }
 
-// again does what the library does with its requests: it repeats those that may succeed the next time.
-func (r *repository) again(ctx context.Context, request func() error) error {
+func (r *repository) request(ctx context.Context, method, path string, body io.Reader) (*http.Request, error) {
+	at := url.URL{Scheme: r.name.Scheme(), Host: r.name.RegistryStr(), Path: "/v2/" + r.name.RepositoryStr() + "/" + path}
+	request, err := http.NewRequestWithContext(ctx, method, at.String(), body)
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("User-Agent", userAgent)
+	return request, nil
+}
+
+// again repeats a request as the library does with its own, when the error is one of those that may be gone the
+// next time.
+func (o RemoteOptions) again(ctx context.Context, request func() error, may func(error) bool) error {
 	for attempt := 1; ; attempt++ {
 		err := request()
-		wait := r.retry.Duration
-		switch {
-		case err == nil || attempt >= r.retry.Steps:
+		if err == nil || attempt >= attempts || !may(err) {
 			return err
-		case halfWritten(err):
+		}
+		wait := cmp.Or(o.RetryWait, time.Second)
+		if halfWritten(err) {
 			wait = min(wait, 50*time.Millisecond)
-		case !passing(err):
-			return err
 		}
 		if err := pause(ctx, attempt, wait); err != nil {
 			return err
 		}
 	}
+}
+
+func (r *repository) again(ctx context.Context, request func() error) error {
+	return r.o.again(ctx, request, func(err error) bool { return passing(err) || halfWritten(err) })
 }
 
 // halfWritten tells whether a registry refuses a manifest for what may be another's doing: docker-registry 2.8
@@ -123,26 +152,37 @@ func (r *repository) putOnce(ctx context.Context, as string, mediaType types.Med
 }
 
 // get reads the manifest with a tag or digest; errNotThere.
-func (r *repository) get(ctx context.Context, as string, mediaType types.MediaType) (raw []byte, got types.MediaType, err error) {
+func (r *repository) get(ctx context.Context, as string, accept ...types.MediaType) (raw []byte, got types.MediaType, err error) {
 	return raw, got, r.again(ctx, func() (err error) {
-		raw, got, err = r.getOnce(ctx, as, mediaType)
+		raw, got, err = r.getOnce(ctx, as, accept)
 		return err
 	})
 }
 
-func (r *repository) getOnce(ctx context.Context, as string, mediaType types.MediaType) ([]byte, types.MediaType, error) {
-	answer, err := r.do(ctx, http.MethodGet, "manifests/"+as, mediaType, nil)
+func (r *repository) getOnce(ctx context.Context, as string, accept []types.MediaType) ([]byte, types.MediaType, error) {
+	request, err := r.request(ctx, http.MethodGet, "manifests/"+as, nil)
+	if err != nil {
+		return nil, "", err
+	}
+	for _, a := range accept {
+		request.Header.Add("Accept", string(a))
+	}
+	answer, err := r.client.Do(request)
 	if err != nil {
 		return nil, "", err
 	}
 	defer answer.Body.Close()
-	if answer.StatusCode == http.StatusNotFound {
-		return nil, "", errNotThere
-	}
 	if answer.StatusCode != http.StatusOK {
-		return nil, "", answerError(answer)
+		err := answerError(answer)
+		if answer.StatusCode == http.StatusNotFound {
+			err = fmt.Errorf("%w: %w", errNotThere, err)
+		}
+		return nil, "", err
 	}
-	raw, err := io.ReadAll(io.LimitReader(answer.Body, maxManifest))
+	raw, err := io.ReadAll(io.LimitReader(answer.Body, maxManifest+1))
+	if err == nil && len(raw) > maxManifest {
+		err = fmt.Errorf("its manifest has more than %d bytes", maxManifest)
+	}
 	return raw, types.MediaType(answer.Header.Get("Content-Type")), err
 }
 
@@ -160,8 +200,11 @@ func pause(ctx context.Context, attempt int, first time.Duration) error {
 		return ctx.Err()
 	}
 	wait := first << min(attempt-1, 6)
-	wait += rand.N(wait)
-	timer := time.NewTimer(wait)
+	return sleep(ctx, wait+rand.N(wait))
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
