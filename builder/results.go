@@ -75,7 +75,7 @@ func (b *Builder) placeAll(ctx context.Context, roles []role, done map[string]st
 		return err
 	}
 	res.Written = p.written
-	if err := b.placeReport(p, roles, done, started, res); err != nil {
+	if err := b.placeReport(ctx, p, roles, done, started, res); err != nil {
 		return err
 	}
 	err = p.text(SumsName, store.DigestOf(sums.Bytes()), func(w io.Writer) error {
