@@ -13,7 +13,6 @@ import (
 	"github.com/mesos-forge/forge/builder/event"
 	"github.com/mesos-forge/forge/builder/image/disk"
 	"github.com/mesos-forge/forge/builder/publish"
-	"github.com/mesos-forge/forge/builder/publish/sign"
 	"github.com/mesos-forge/forge/builder/recipe"
 	"github.com/mesos-forge/forge/builder/source/apt"
 	"github.com/mesos-forge/forge/builder/step"
@@ -56,7 +55,8 @@ type Options struct {
 	Formats  []disk.Format // of the disks; empty: qcow2
 	DiskSize int64         // bytes of a disk; 0: what the stack says
 
-	Key *sign.Key // signs the provenance; nil: nobody does
+	Key     Signer // signs the provenance; nil: nobody does
+	Rebuild bool   // packages need not be those of the lock: the caller compares them
 
 	locking bool // a lock is made, see Lock
 }
@@ -305,6 +305,9 @@ func (b *Builder) Build(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	for _, r := range roles {
+		if b.opt.Rebuild {
+			continue
+		}
 		if err := b.conflicts(r, done); err != nil {
 			return nil, fmt.Errorf("role %s: %w", r.name, err)
 		}

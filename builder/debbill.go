@@ -11,8 +11,8 @@ import (
 	"github.com/mesos-forge/forge/builder/step"
 )
 
-// sbomSuffix comes after the name of a package's file, for the file that says what is in it.
-const sbomSuffix = ".spdx.json"
+// SBOMSuffix comes after the name of a package's file, for the file that says what is in it.
+const SBOMSuffix = ".spdx.json"
 
 // debBills returns the steps that draw up the SBOMs of packages, in their order; known is what the recipes
 // say about them, by package name.

@@ -25,6 +25,12 @@ const (
 	BundleName     = "provenance.sigstore.json"
 )
 
+// Signer signs statements.
+type Signer interface {
+	ID() string                                                      // which key it is
+	Statement(ctx context.Context, statement []byte) ([]byte, error) // the signed bundle
+}
+
 // placeProvenance writes down where the results of a role come from, once all of them are in the folder, and signs it if a key
 // is there.
 func (b *Builder) placeProvenance(ctx context.Context, p *placer, res *RoleResult) error {
@@ -81,7 +87,7 @@ func (b *Builder) provenance(ctx context.Context, p *placer, res RoleResult) (pr
 			out.LockDigest = file.SHA256
 		case slices.Contains(res.Debs, f.Path), slices.Contains(res.Disks, f.Path):
 			out.Subjects = append(out.Subjects, file)
-		case strings.HasSuffix(f.Path, sbomSuffix):
+		case strings.HasSuffix(f.Path, SBOMSuffix):
 			file.MediaType = publish.SPDX
 			out.Byproducts = append(out.Byproducts, file)
 		case f.Path == res.Packages:
@@ -93,7 +99,7 @@ func (b *Builder) provenance(ctx context.Context, p *placer, res RoleResult) (pr
 
 // checkout says which code and which recipes this build has.
 func (b *Builder) checkout(ctx context.Context) provenance.Checkout {
-	c := provenance.Checkout{Recipes: b.RecipesDigest(), Tools: b.compilersUsed()}
+	c := provenance.Checkout{Recipes: b.RecipesDigest(), Tools: b.Compilers()}
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "(devel)" {
 		c.Version = info.Main.Version
 	}
@@ -101,8 +107,9 @@ func (b *Builder) checkout(ctx context.Context) provenance.Checkout {
 	return c
 }
 
-// compilersUsed are the versions of what compiled programs and jars of the checkout, as far as the host brings it.
-func (b *Builder) compilersUsed() map[string]string {
+// Compilers are the versions of what compiled programs and jars of the checkout, as far as the
+// host brings it, by name; known once a build has begun.
+func (b *Builder) Compilers() map[string]string {
 	out := map[string]string{}
 	for name := range b.made {
 		if strings.HasPrefix(name, "program/") && b.made[name].Kind == "go-build" {

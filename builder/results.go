@@ -100,7 +100,7 @@ func (b *Builder) place(ctx context.Context, p *placer, r role, done map[string]
 			return res, err
 		}
 		res.Debs = append(res.Debs, rel)
-		if err := p.file(ctx, r.name, rel+sbomSuffix, done[r.sboms[i].Name].Outputs["sbom"].Digest); err != nil {
+		if err := p.file(ctx, r.name, rel+SBOMSuffix, done[r.sboms[i].Name].Outputs["sbom"].Digest); err != nil {
 			return res, err
 		}
 	}
