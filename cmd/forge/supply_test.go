@@ -34,7 +34,8 @@ func opensslKey(t *testing.T, dir string) (private, public string) {
 
 // TestSupplyChain signs a role, pushes it, checks it and builds it again from what the registry has.
 func TestSupplyChain(t *testing.T) {
-	registry := registrytest.Start(t)
+	data := t.TempDir()
+	host := registrytest.Registry{Data: data}.Start(t)
 	f, _ := builtRole(t)
 	private, public := opensslKey(t, f.dir)
 	text, err := os.ReadFile(private)
@@ -58,10 +59,10 @@ func TestSupplyChain(t *testing.T) {
 	}
 	inEnvironment := []string{"FORGE_SIGN_KEY=" + string(text), "FORGE_SIGN_PASSPHRASE=" + planted}
 	must(forge(inEnvironment, "build", "--role", "slave"))
-	ref := strings.TrimSpace(must(forge([]string{"FORGE_SIGN_PASSPHRASE=" + planted}, "push", registry.Host+"/cluster/slave:1", "--role", "slave", "--allow-standins", "--sign-key", private)))
+	ref := strings.TrimSpace(must(forge([]string{"FORGE_SIGN_PASSPHRASE=" + planted}, "push", host+"/cluster/slave:1", "--role", "slave", "--allow-standins", "--sign-key", private)))
 
 	var seen evidence.Inspection
-	if err := json.Unmarshal([]byte(must(forge(nil, "inspect", registry.Host+"/cluster/slave:1", "--output", "json"))), &seen); err != nil {
+	if err := json.Unmarshal([]byte(must(forge(nil, "inspect", host+"/cluster/slave:1", "--output", "json"))), &seen); err != nil {
 		t.Fatal(err)
 	}
 	if seen.Name != ref || len(seen.Image.Layers) != 3 || len(seen.Packages) < 100 || len(seen.Attached) != 5 || seen.Stack != "bookworm" || strings.Join(seen.StandIns, " ") != "mesos" {
@@ -74,7 +75,7 @@ func TestSupplyChain(t *testing.T) {
 	if out := must(forge(nil, "verify", ref, "--key", public, "--rebuild")); !strings.Contains(out, "identical: 9 results") {
 		t.Errorf("the rebuild: %s", out)
 	}
-	if _, errs, code := forge([]string{"FORGE_SIGN_PASSPHRASE=guess"}, "push", registry.Host+"/cluster/slave:1", "--role", "slave", "--allow-standins", "--sign-key", private); code != 1 || !strings.Contains(errs, "passphrase is wrong") {
+	if _, errs, code := forge([]string{"FORGE_SIGN_PASSPHRASE=guess"}, "push", host+"/cluster/slave:1", "--role", "slave", "--allow-standins", "--sign-key", private); code != 1 || !strings.Contains(errs, "passphrase is wrong") {
 		t.Errorf("a wrong passphrase: exit status %d, %s", code, errs)
 	}
 	if _, errs, code := forge(nil, "build", "--sign-key", string(text)); code != 2 || !strings.Contains(errs, "command line") {
@@ -91,7 +92,7 @@ func TestSupplyChain(t *testing.T) {
 		if strings.Contains(said.String(), secret) {
 			t.Errorf("a command says %q", secret)
 		}
-		grepNone(t, secret, f.out, f.store, registry.Dir)
+		grepNone(t, secret, f.out, f.store, data)
 	}
 }
 
