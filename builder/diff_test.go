@@ -31,10 +31,11 @@ func tarHeader(name string, kind byte, mode int64, target string) tar.Header {
 	return tar.Header{Name: name, Typeflag: kind, Mode: mode, Linkname: target, ModTime: diffEpoch, Format: tar.FormatPAX}
 }
 
-// diffLayer writes a layer. Names that end with a slash are folders; a content that starts with "->" is a link.
-func diffLayer(t *testing.T, made string, content ...string) oci.LayerFile {
+// diffTar writes a tar. Names that end with a slash are folders; a content that starts with "->" is a link, one
+// that starts with "suid " that of a program with rights.
+func diffTar(t *testing.T, content ...string) []byte {
 	t.Helper()
-	var plain, packed bytes.Buffer
+	var plain bytes.Buffer
 	w := tar.NewWriter(&plain)
 	for i := 0; i < len(content); i += 2 {
 		name, text := content[i], content[i+1]
@@ -60,11 +61,19 @@ func diffLayer(t *testing.T, made string, content ...string) oci.LayerFile {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
+	return plain.Bytes()
+}
+
+// diffLayer writes a layer.
+func diffLayer(t *testing.T, made string, content ...string) oci.LayerFile {
+	t.Helper()
+	var packed bytes.Buffer
+	plain := diffTar(t, content...)
 	z, err := gzip.NewWriterLevel(&packed, gzip.NoCompression) // the same bytes with every version of Go
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := z.Write(plain.Bytes()); err != nil {
+	if _, err := z.Write(plain); err != nil {
 		t.Fatal(err)
 	}
 	if err := z.Close(); err != nil {
@@ -74,8 +83,33 @@ func diffLayer(t *testing.T, made string, content ...string) oci.LayerFile {
 	if err := os.WriteFile(file, packed.Bytes(), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	return oci.LayerFile{Path: file, DiffID: fmt.Sprintf("sha256:%x", sha256.Sum256(plain.Bytes())), Digest: fmt.Sprintf("sha256:%x", sha256.Sum256(packed.Bytes())),
+	return oci.LayerFile{Path: file, DiffID: fmt.Sprintf("sha256:%x", sha256.Sum256(plain)), Digest: fmt.Sprintf("sha256:%x", sha256.Sum256(packed.Bytes())),
 		Size: int64(packed.Len()), History: "forge " + made}
+}
+
+// diffDeb writes a package into a folder.
+func diffDeb(t *testing.T, dir, version, more string, control []string, data ...string) string {
+	t.Helper()
+	var ar bytes.Buffer
+	ar.WriteString("!<arch>\n")
+	text := "Package: tool\nVersion: " + version + "\nArchitecture: all\n" + more
+	for _, m := range []struct {
+		name    string
+		content []byte
+	}{{"debian-binary", []byte("2.0\n")}, {"control.tar", diffTar(t, append([]string{"control", text}, control...)...)}, {"data.tar", diffTar(t, data...)}} {
+		fmt.Fprintf(&ar, "%-16s%-12d%-6d%-6d%-8s%-10d`\n%s", m.name, 0, 0, 0, "100644", len(m.content), m.content)
+		if ar.Len()%2 == 1 {
+			ar.WriteByte('\n')
+		}
+	}
+	file := filepath.Join(dir, "tool_"+version+"_all.deb")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, ar.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
 
 func dpkgStatus(packages ...string) string {
@@ -148,16 +182,26 @@ func diffOf(t *testing.T, a, b string, all bool) string {
 // TestDiff compares two builds as a person sees it.
 func TestDiff(t *testing.T) {
 	a, b := diffBuilds(t)
+	debA := diffDeb(t, filepath.Join(a, "debs"), "1.2-1", "Depends: a\n", []string{"conffiles", "/etc/tool\n", "postinst", "#!/bin/sh\n", "md5sums", "x"}, "etc/", "", "etc/tool", "1", "usr/", "", "usr/tool", "a")
+	debB := diffDeb(t, filepath.Join(b, "debs"), "1.3-1", "Depends: a, b\n", []string{"postinst", "#!/bin/sh\ntrue\n", "md5sums", "y"}, "usr/", "", "usr/tool", "b", "usr/new", "")
+	onlyA, onlyB := filepath.Join(t.TempDir(), "out"), filepath.Join(t.TempDir(), "out")
+	diffDeb(t, filepath.Join(onlyA, "debs"), "1.2-1", "", nil, "usr/", "", "usr/tool", "a")
+	diffDeb(t, filepath.Join(onlyB, "debs"), "1.2-1", "", nil, "usr/", "", "usr/tool", "b")
+	form := t.TempDir()
 	for _, tt := range []struct {
 		name, a, b string
 	}{
 		{"builds", a, b},
 		{"images", filepath.Join(a, "slave", "image"), filepath.Join(b, "slave", "image")},
 		{"nothing", filepath.Join(b, "slave"), b},
+		{"debs", debA, debB},
+		{"debs alone", onlyA, onlyB},
+		{"debs in another form", diffDeb(t, filepath.Join(form, "a"), "1", "", nil, "usr/", "", "usr/a", "", "usr/b", ""), diffDeb(t, filepath.Join(form, "b"), "1", "", nil, "usr/", "", "usr/b", "", "usr/a", "")},
+		{"locks", filepath.Join(a, "slave", lockFile), filepath.Join(b, "slave", lockFile)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got := diffOf(t, tt.a, tt.b, false)
-			golden := filepath.Join("testdata", "diff", tt.name+".txt")
+			golden := filepath.Join("testdata", "diff", strings.ReplaceAll(tt.name, " ", "-")+".txt")
 			if *update {
 				if err := os.MkdirAll(filepath.Dir(golden), 0o755); err != nil {
 					t.Fatal(err)

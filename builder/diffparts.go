@@ -187,6 +187,14 @@ func compareLocks(part *compare.Part, a, b string) error {
 
 // compareDebs compares what two packages say of themselves, and what they hold.
 func compareDebs(ctx context.Context, r *compare.Reading, part *compare.Part, a, b string, files bool) error {
+	digestA, err := fileDigest(a)
+	if err != nil {
+		return err
+	}
+	digestB, err := fileDigest(b)
+	if err != nil || digestA == digestB {
+		return err
+	}
 	x, closeA, err := openDebFile(ctx, a)
 	if err != nil {
 		return err
@@ -197,14 +205,6 @@ func compareDebs(ctx context.Context, r *compare.Reading, part *compare.Part, a,
 		return err
 	}
 	defer closeB()
-	digestA, err := fileDigest(a)
-	if err != nil {
-		return err
-	}
-	digestB, err := fileDigest(b)
-	if err != nil || digestA == digestB {
-		return err
-	}
 	part.Settings = compare.Values(compare.DebSettings(x), compare.DebSettings(y))
 	part.Settings = append(part.Settings, compare.Value{Name: "sha256", Change: compare.Changed, A: digestA.Hex(), B: digestB.Hex()})
 	if files {

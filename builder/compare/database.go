@@ -87,6 +87,9 @@ func (t *Tree) owners() map[string]string {
 				dirs[path.Dir(file)] = dir
 			}
 			file = path.Join(dir, path.Base(file))
+			if !strings.Contains(file, "/") {
+				continue // /lib, which was a folder to the package and is a link in a merged /usr
+			}
 			if n := t.nodes[file]; n != nil && n.Type != "dir" && (t.owned[file] == "" || owner < t.owned[file]) {
 				t.owned[file] = owner
 			}
