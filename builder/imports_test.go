@@ -22,7 +22,7 @@ var ranks = []struct {
 	own      bool
 }{
 	{[]string{"cmd/", "hack/"}, true}, // cmd/X/internal
-	{[]string{"builder/lint"}, false},
+	{[]string{"builder/lint", "builder/evidence"}, false},
 	{[]string{"builder"}, false},
 	{[]string{"builder/deb", "builder/rootfs", "builder/image/", "builder/fleet", "builder/publish", "builder/compare", "builder/report"}, false},
 	{[]string{"builder/source", "builder/archive", "builder/sandbox", "builder/store", "builder/step"}, true},

@@ -247,7 +247,8 @@ func (p *placer) retire(roles []string) error {
 			p.results[rel] = r
 			continue
 		}
-		if strings.HasPrefix(rel, "debs/") && p.untouched(rel, r) {
+		stale := strings.HasPrefix(rel, "debs/") || filepath.Base(rel) == BundleName // a signature of what was there
+		if stale && p.untouched(rel, r) {
 			if err := errors.Join(p.dropSums(), os.Remove(filepath.Join(p.out, rel))); err != nil {
 				return err
 			}
