@@ -76,6 +76,15 @@ func (s *Stack) Role(name string) (*Role, error) {
 	return nil, &NotFoundError{Kind: "role", Name: name, In: "stack " + s.Name, Have: s.RoleNames()}
 }
 
+// NodeRole is Role without those of tools, which no node has.
+func (s *Stack) NodeRole(name string) (*Role, error) {
+	if _, tool := s.ToolRoles[name]; tool {
+		nodes := slices.DeleteFunc(s.RoleNames(), func(other string) bool { _, tool := s.ToolRoles[other]; return tool })
+		return nil, &NotFoundError{Kind: "role of a node", Name: name, In: "stack " + s.Name, Have: nodes}
+	}
+	return s.Role(name)
+}
+
 // RoleNames are the names that Role knows, sorted.
 func (s *Stack) RoleNames() []string {
 	names := append(append(sortedKeys(s.Roles), sortedKeys(s.ToolRoles)...), Golden)
