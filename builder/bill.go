@@ -20,6 +20,9 @@ import (
 	"github.com/mesos-forge/forge/builder/step"
 )
 
+// homePage is forge's own.
+const homePage = "https://github.com/mesos-forge/forge"
+
 // billLayer is one layer of a role for its bill: the solve that says what is in it, and its tree.
 type billLayer struct {
 	name        string
@@ -55,16 +58,10 @@ func (b *Builder) bill(r *recipe.Role, layers ...billLayer) *step.Step {
 	for _, l := range layers {
 		needs = append(needs, l.solve.Out("packages"), l.tree.Out("tree"))
 		for _, d := range l.debs {
-			needs = append(needs, d.Out("deb"))
-			for _, ref := range d.Needs {
-				if made[ref.Step.Name] == nil && (ref.Output == "files" || ref.Output == "program") {
-					needs = append(needs, ref)
-					made[ref.Step.Name] = ref.Step
-				}
-			}
+			needs = append(append(needs, d.Out("deb")), madeOf(d, made)...)
 		}
 	}
-	return &step.Step{Name: "bill/" + r.Name, Kind: "bill", Version: 3, Settings: set, Needs: needs,
+	return &step.Step{Name: "bill/" + r.Name, Kind: "bill", Version: 4, Settings: set, Needs: needs,
 		Run: func(ctx context.Context, run *step.Run) error {
 			spec := publish.Spec{Stack: set.Stack, Version: set.Version, Role: set.Role, Arch: set.Arch, Epoch: b.opt.Epoch}
 			usage := map[string]report.Folder{}
@@ -109,18 +106,42 @@ func billed(ctx context.Context, run *step.Run, l billLayer, known map[string]bi
 		out.Packages = append(out.Packages, row)
 	}
 	for _, d := range l.debs {
-		p, err := debFields(ctx, run, d)
+		row, err := debRow(ctx, run, d, known, made)
 		if err != nil {
 			return out, err
-		}
-		row, k := billRow(p), known[p.Name]
-		row.Origin, row.StandIn, row.Licence, row.Purl = k.Origin, k.StandIn, k.Licence, ownPurl(p, k.Origin)
-		if row.Contains, err = parts(run, k, made); err != nil {
-			return out, fmt.Errorf("package %s: %w", p.Name, err)
 		}
 		out.Packages = append(out.Packages, row)
 	}
 	return out, nil
+}
+
+// debRow describes a package that no archive has.
+func debRow(ctx context.Context, run *step.Run, d *step.Step, known map[string]billPackage, made map[string]*step.Step) (publish.Package, error) {
+	p, err := debFields(ctx, run, d)
+	if err != nil {
+		return publish.Package{}, err
+	}
+	row, k := billRow(p), known[p.Name]
+	row.Origin, row.StandIn, row.Licence, row.Purl = k.Origin, k.StandIn, k.Licence, ownPurl(p, k.Origin)
+	if row.Homepage == "" && k.Origin == publish.FromForge {
+		row.Homepage = homePage
+	}
+	if row.Contains, err = parts(run, k, made); err != nil {
+		return row, fmt.Errorf("package %s: %w", p.Name, err)
+	}
+	return row, nil
+}
+
+// madeOf are the outputs that a package is made of and that made does not have yet. It enters their steps
+// there, by name.
+func madeOf(d *step.Step, made map[string]*step.Step) (needs []step.Ref) {
+	for _, ref := range d.Needs {
+		if made[ref.Step.Name] == nil && (ref.Output == "files" || ref.Output == "program") {
+			needs = append(needs, ref)
+			made[ref.Step.Name] = ref.Step
+		}
+	}
+	return needs
 }
 
 func billRow(p apt.Package) publish.Package {

@@ -55,6 +55,9 @@ type Options struct {
 	Formats  []disk.Format // of the disks; empty: qcow2
 	DiskSize int64         // bytes of a disk; 0: what the stack says
 
+	Key     Signer // signs the provenance; nil: nobody does
+	Rebuild bool   // packages need not be those of the lock: the caller compares them
+
 	locking bool // a lock is made, see Lock
 }
 
@@ -133,6 +136,7 @@ func (b *Builder) Close() error { return b.store.Close() }
 type role struct {
 	name  string
 	debs  []*step.Step
+	sboms []*step.Step // of the debs, in their order
 	image *step.Step
 	boot  *step.Step // the tree with the kernel
 	disks map[disk.Format]*step.Step
@@ -146,7 +150,7 @@ type role struct {
 //	programs, sources -> debs -> solve -> role -> layer -----> image
 //	                                      |-> container -> layer /
 //	                           tools ----- \-> boot -> disk
-//	solves, trees of all layers -> bill: packages.json, SBOM
+//	solves, trees of all layers -> bill: packages.json, SBOM; debs -> their SBOMs
 //
 // targets says what of each role is asked for.
 func (b *Builder) graph(targets func(role) []*step.Step) (*step.Graph, []role, error) {
@@ -203,6 +207,7 @@ func (b *Builder) chain(r *recipe.Role) (role, error) {
 	}
 	b.findJDKs(r)
 	chain := role{name: r.Name, debs: b.debs(r)}
+	chain.sboms = b.debBills(chain.debs, b.billPackages(r))
 	if b.opt.Only == OnlyPackages {
 		chain.lock = b.roleLock(r, chain.debs, nil, nil)
 		return chain, nil
@@ -271,18 +276,21 @@ type Result struct {
 
 // RoleResult is what was made for one role.
 type RoleResult struct {
-	Role     string       `json:"role"`
-	Debs     []string     `json:"debs"`
-	Image    string       `json:"image,omitempty"`  // folder of the OCI layout
-	Digest   string       `json:"digest,omitempty"` // of the image's manifest
-	Disks    []string     `json:"disks,omitempty"`
-	Lock     string       `json:"lock"`               // what exactly went in
-	Packages string       `json:"packages,omitempty"` // packages.json
-	SBOM     string       `json:"sbom,omitempty"`
-	StandIns []string     `json:"standins,omitempty"`
-	Wanted   []Wanted     `json:"wanted,omitempty"`
-	Contents int          `json:"contents,omitempty"` // packages in image and disk
-	Files    []ResultFile `json:"files"`              // all of it, with sizes and digests
+	Role     string   `json:"role"`
+	Debs     []string `json:"debs"`
+	Image    string   `json:"image,omitempty"`  // folder of the OCI layout
+	Digest   string   `json:"digest,omitempty"` // of the image's manifest
+	Disks    []string `json:"disks,omitempty"`
+	Lock     string   `json:"lock"`               // what exactly went in
+	Packages string   `json:"packages,omitempty"` // packages.json
+	SBOM     string   `json:"sbom,omitempty"`
+	// Provenance says where all of it comes from; Bundle is that, signed.
+	Provenance string       `json:"provenance"`
+	Bundle     string       `json:"bundle,omitempty"`
+	StandIns   []string     `json:"standins,omitempty"`
+	Wanted     []Wanted     `json:"wanted,omitempty"`
+	Contents   int          `json:"contents,omitempty"` // packages in image and disk
+	Files      []ResultFile `json:"files"`              // all of it, with sizes and digests
 }
 
 // Build makes everything and places it in the output folder.
@@ -297,6 +305,9 @@ func (b *Builder) Build(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	for _, r := range roles {
+		if b.opt.Rebuild {
+			continue
+		}
 		if err := b.conflicts(r, done); err != nil {
 			return nil, fmt.Errorf("role %s: %w", r.name, err)
 		}

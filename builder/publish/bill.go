@@ -16,6 +16,12 @@ const (
 	LayerBoot      = "boot"
 )
 
+// Media types of results.
+const (
+	SPDX          = "application/spdx+json"
+	ImageManifest = "application/vnd.oci.image.manifest.v1+json" // image specification, "media types"
+)
+
 // NoAssertion says that nothing is claimed about a licence (SPDX 2.3, 7.15).
 const NoAssertion = "NOASSERTION"
 

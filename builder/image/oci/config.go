@@ -69,11 +69,16 @@ func (c Config) said(extra map[string]string) map[string]string {
 		RoleLabel:              c.Role,
 	}
 	maps.Copy(all, extra)
-	delete(all, StandInsLabel) // Config.StandIns alone decides: Push relies on it
-	if len(c.StandIns) > 0 {
-		all[StandInsLabel] = strings.Join(slices.Sorted(slices.Values(c.StandIns)), ",")
-	}
+	writeStandIns(all, c.StandIns) // which alone decides: Push relies on it
 	return all
+}
+
+// writeStandIns has labels or annotations name these stand-ins and no others.
+func writeStandIns(all map[string]string, names []string) {
+	delete(all, StandInsLabel)
+	if len(names) > 0 {
+		all[StandInsLabel] = strings.Join(slices.Sorted(slices.Values(names)), ",")
+	}
 }
 
 func (c Config) arch() string {

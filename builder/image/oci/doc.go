@@ -1,6 +1,6 @@
 // Package oci makes container images: it writes trees as layers, puts layers
-// together into an OCI image layout, loads a layout into an engine, and
-// pushes it to a registry.
+// together into an OCI image layout, loads a layout into an engine, pushes it
+// to a registry and pulls it back. A registry keeps disks too, and documents beside images.
 //
 // WriteLayer and WriteLayout promise equal bytes for equal input, whatever the
 // number of cores. Layers are streamed and stay files; a layout has copies of
@@ -15,5 +15,5 @@
 // or any other kind of image.
 //
 // Specification: github.com/opencontainers/image-spec 1.1 (layout, manifest,
-// config, layer).
+// config, layer), github.com/opencontainers/distribution-spec 1.1 (registries, referrers).
 package oci

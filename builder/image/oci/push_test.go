@@ -27,9 +27,17 @@ func startRegistry(t *testing.T, wrap func(http.Handler) http.Handler) (host str
 		}
 		handler.ServeHTTP(w, r)
 	})
-	server := httptest.NewServer(wrap(counting))
+	return serve(t, wrap(counting)), uploads
+}
+
+// serve has a handler answer at an address of loopback.
+func serve(t *testing.T, h http.Handler) (host string) {
+	t.Helper()
+	server := httptest.NewUnstartedServer(h)
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // of connections that a test ends
+	server.Start()
 	t.Cleanup(server.Close)
-	return strings.TrimPrefix(server.URL, "http://"), uploads
+	return strings.TrimPrefix(server.URL, "http://")
 }
 
 func plainly(h http.Handler) http.Handler { return h }
