@@ -53,6 +53,7 @@ func (l *loader) checkStack(s *Stack, d *document) {
 	packages := map[string][]string{
 		"rootfs/packages": s.Rootfs.Packages, "container/packages": s.Container.Packages,
 		"boot/packages": s.Boot.Packages, "tools/image": s.Tools.Image, "tools/boot": s.Tools.Boot, "tools/java": s.Tools.Java,
+		"tools/publish": s.Tools.Publish,
 	}
 	for k, v := range s.Boot.Kernels {
 		packages["boot/kernels/"+string(k)] = v

@@ -153,6 +153,8 @@ type Tools struct {
 	Boot []string `yaml:"boot,omitempty" json:"boot,omitempty"`
 	// Java fetches Maven artifacts where the host has no mvn: maven.
 	Java []string `yaml:"java,omitempty" json:"java,omitempty"`
+	// Publish writes the indexes of apt repositories: apt-utils.
+	Publish []string `yaml:"publish,omitempty" json:"publish,omitempty"`
 }
 
 // KernelPackages are the packages of the chosen kernel.
