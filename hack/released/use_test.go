@@ -1,4 +1,4 @@
-package hack_test
+package released_test
 
 import (
 	"bytes"

@@ -1,4 +1,4 @@
-package hack_test
+package released_test
 
 import "testing"
 
@@ -8,8 +8,8 @@ func TestWorkflows(t *testing.T) {
 		t.Skip("compiles actionlint")
 	}
 	needs(t, "shellcheck")
-	if out := run(t, "..", "./hack/tool", "actionlint", "-shellcheck", "shellcheck", "-pyflakes", ""); out != "" {
+	if out := run(t, "../..", "./hack/tool", "actionlint", "-shellcheck", "shellcheck", "-pyflakes", ""); out != "" {
 		t.Error(out)
 	}
-	run(t, "..", "shellcheck", "hack/release", "hack/tool", "hack/packaging/generate")
+	run(t, "../..", "shellcheck", "hack/release", "hack/tool", "hack/packaging/generate")
 }

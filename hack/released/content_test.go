@@ -1,4 +1,4 @@
-package hack_test
+package released_test
 
 import (
 	"archive/tar"
@@ -195,7 +195,7 @@ func (r *released) programs(t *testing.T) {
 	}
 	// What forge makes of a checkout has the same bytes, so a release and its checkout make the same packages.
 	program := filepath.Join(t.TempDir(), "forge-node")
-	run(t, "..", "env", "CGO_ENABLED=0", "GOFLAGS=", "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-o", program, "./cmd/forge-node")
+	run(t, "../..", "env", "CGO_ENABLED=0", "GOFLAGS=", "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-o", program, "./cmd/forge-node")
 	if sha256Of(t, program) != sha256Of(t, filepath.Join(r.trees["amd64"], "libexec/forge/forge-node")) {
 		t.Error("forge-node of the release is another than that of a build from the checkout")
 	}

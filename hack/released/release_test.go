@@ -1,5 +1,5 @@
-// Package hack_test looks at what the scripts of this folder and the settings of goreleaser make.
-package hack_test
+// Package released_test looks at what hack/release and the settings of goreleaser make.
+package released_test
 
 import (
 	"bytes"
@@ -41,10 +41,10 @@ func clone(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	repository, checkout := filepath.Join(dir, "repository"), filepath.Join(dir, "checkout")
-	run(t, "..", "git", "init", "--quiet", "--bare", repository)
+	run(t, "../..", "git", "init", "--quiet", "--bare", repository)
 	in := func(args ...string) {
 		t.Helper()
-		run(t, "..", "git", append([]string{"--git-dir", repository, "--work-tree", ".", "-c", "user.name=forge", "-c", "user.email=forge@mesos-forge.invalid",
+		run(t, "../..", "git", append([]string{"--git-dir", repository, "--work-tree", ".", "-c", "user.name=forge", "-c", "user.email=forge@mesos-forge.invalid",
 			"-c", "commit.gpgsign=false", "-c", "tag.gpgsign=false", "-c", "core.bare=false"}, args...)...)
 	}
 	in("add", "--all")
@@ -57,8 +57,8 @@ func clone(t *testing.T) string {
 // snapshot runs goreleaser as a release does, without sending anything anywhere.
 func snapshot(t *testing.T, checkout string) string {
 	t.Helper()
-	run(t, "..", "./hack/tool", "goreleaser", "check")
-	tool, err := filepath.Abs("tool")
+	run(t, "../..", "./hack/tool", "goreleaser", "check")
+	tool, err := filepath.Abs("../tool")
 	if err != nil {
 		t.Fatal(err)
 	}
