@@ -88,6 +88,18 @@ func (p *publisher) finish(ctx context.Context, x indexer, release, public []byt
 	return syncTree(x.dists())
 }
 
+// checkDate refuses what clients would.
+func (p *publisher) checkDate(at time.Time) error {
+	const mend = "SOURCE_DATE_EPOCH sets the date, in seconds since 1970; date +%s says the present one"
+	switch {
+	case at.After(p.Now.Add(time.Hour)):
+		return fmt.Errorf("the publication would have the date %s, which is to come: clients would refuse it; %s", at.Format(dateForm), mend)
+	case p.ValidFor > 0 && at.Add(p.ValidFor).Before(p.Now):
+		return fmt.Errorf("the publication would have the date %s and be valid for %v: it would be out of date already; %s", at.Format(dateForm), p.ValidFor, mend)
+	}
+	return nil
+}
+
 // nextTime is the time of the files of a publication, by which http servers and clients know a newer one: they count
 // in seconds, so it differs from the last one's by one at least.
 func (p *publisher) nextTime() time.Time {

@@ -284,18 +284,6 @@ func (p *publisher) unchanged(release, public []byte) bool {
 		(p.ValidFor == 0 || !p.Date.After(p.old.date))
 }
 
-// checkDate refuses what clients would.
-func (p *publisher) checkDate(at time.Time) error {
-	const mend = "SOURCE_DATE_EPOCH sets the date, in seconds since 1970; date +%s says the present one"
-	switch {
-	case at.After(p.Now.Add(time.Hour)):
-		return fmt.Errorf("the publication would have the date %s, which is to come: clients would refuse it; %s", at.Format(dateForm), mend)
-	case p.ValidFor > 0 && at.Add(p.ValidFor).Before(p.Now):
-		return fmt.Errorf("the publication would have the date %s and be valid for %v: it would be out of date already; %s", at.Format(dateForm), p.ValidFor, mend)
-	}
-	return nil
-}
-
 func names(all []entry) []string {
 	var out []string
 	for _, e := range all {
