@@ -5,12 +5,10 @@ import (
 	"debug/buildinfo"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
-	"github.com/mesos-forge/forge/builder/archive"
 	"github.com/mesos-forge/forge/builder/publish"
 	"github.com/mesos-forge/forge/builder/recipe"
 	"github.com/mesos-forge/forge/builder/report"
@@ -115,73 +113,9 @@ func billed(ctx context.Context, run *step.Run, l billLayer, known map[string]bi
 	return out, nil
 }
 
-// debRow describes a package that no archive has.
-func debRow(ctx context.Context, run *step.Run, d *step.Step, known map[string]billPackage, made map[string]*step.Step) (publish.Package, error) {
-	p, err := debFields(ctx, run, d)
-	if err != nil {
-		return publish.Package{}, err
-	}
-	row, k := billRow(p), known[p.Name]
-	row.Origin, row.StandIn, row.Licence, row.Purl = k.Origin, k.StandIn, k.Licence, ownPurl(p, k.Origin)
-	if row.Homepage == "" && k.Origin == publish.FromForge {
-		row.Homepage = homePage
-	}
-	if row.Contains, err = parts(run, k, made); err != nil {
-		return row, fmt.Errorf("package %s: %w", p.Name, err)
-	}
-	return row, nil
-}
-
-// madeOf are the outputs that a package is made of and that made does not have yet. It enters their steps
-// there, by name.
-func madeOf(d *step.Step, made map[string]*step.Step) (needs []step.Ref) {
-	for _, ref := range d.Needs {
-		if made[ref.Step.Name] == nil && (ref.Output == "files" || ref.Output == "program") {
-			needs = append(needs, ref)
-			made[ref.Step.Name] = ref.Step
-		}
-	}
-	return needs
-}
-
 func billRow(p apt.Package) publish.Package {
 	return publish.Package{Name: p.Name, Version: p.Version, Architecture: p.Architecture, Source: p.Source, SourceVersion: p.SourceVersion,
 		SHA256: p.Digest.Hex(), Size: p.Size, Purl: p.Purl(), Homepage: p.Homepage}
-}
-
-// debFields reads what a package that no archive has says about itself.
-func debFields(ctx context.Context, run *step.Run, d *step.Step) (apt.Package, error) {
-	out, err := run.Digest(d.Out("deb"))
-	if err != nil {
-		return apt.Package{}, err
-	}
-	path, err := run.Blob(d.Out("deb"))
-	if err != nil {
-		return apt.Package{}, err
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return apt.Package{}, err
-	}
-	defer f.Close()
-	file, err := archive.OpenDeb(ctx, f, out.Size, archive.DebOptions{Name: d.Name})
-	if err != nil {
-		return apt.Package{}, err
-	}
-	field := file.Control.Get
-	return apt.Package{Name: field("Package"), Version: field("Version"), Architecture: field("Architecture"), Source: field("Package"),
-		SourceVersion: field("Version"), Digest: out.Digest, Size: out.Size, Homepage: field("Homepage")}, nil
-}
-
-// ownPurl names a package that is in none of Debian's archives: one that forge made, or the operator's
-// file, of which nothing but its content is known.
-func ownPurl(p apt.Package, origin publish.Origin) string {
-	name := strings.TrimPrefix(p.Purl(), "pkg:deb/debian/")
-	if origin == publish.FromOperator {
-		name, _, _ = strings.Cut(name, "?")
-		return "pkg:generic/" + name + "?checksum=sha256:" + p.Digest.Hex()
-	}
-	return "pkg:deb/mesos-forge/" + name
 }
 
 // billPackages returns what the recipes say about the packages of a role that forge makes or that the

@@ -81,6 +81,11 @@ func TestSupplyChain(t *testing.T) {
 		t.Errorf("a key on the command line: exit status %d, %s", code, errs)
 	}
 
+	must(forge(nil, "build", "--role", "slave"))
+	if _, errs, code := forge(nil, "verify", filepath.Join(f.out, "slave", "disk.qcow2"), "--key", public); code != 1 || !strings.Contains(errs, "not signed") {
+		t.Errorf("after a build without a key: exit status %d, %s", code, errs)
+	}
+
 	key := strings.Split(string(text), "\n")[1]
 	for _, secret := range []string{planted, key} {
 		if strings.Contains(said.String(), secret) {

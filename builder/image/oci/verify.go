@@ -1,6 +1,7 @@
 package oci
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,7 +33,7 @@ func VerifyRemote(ctx context.Context, ref string, o RemoteOptions) (Info, error
 	if err != nil {
 		return Info{}, registryError("read", name, err)
 	}
-	group.SetLimit(max(o.Jobs, 4))
+	group.SetLimit(cmp.Or(o.Jobs, 4))
 	for i, layer := range layers {
 		group.Go(func() error {
 			if err := readLayer(layer); err != nil {
