@@ -45,7 +45,7 @@ func VerifyImage(ctx context.Context, ref string, key *sign.Public, o oci.Remote
 	return v, nil
 }
 
-// signatures takes the statements that the key signed. There may be others' beside them.
+// signatures takes the statements about this image that the key signed. There may be others beside them, by anybody.
 func (v *Verified) signatures(ctx context.Context, all bundles, key *sign.Public) error {
 	if len(all) == 0 {
 		return fmt.Errorf("%w: nothing that is attached to the image has a signature; forge push with a key attaches it", ErrNotSigned)
@@ -53,41 +53,49 @@ func (v *Verified) signatures(ctx context.Context, all bundles, key *sign.Public
 	var failed []error
 	var ours []string
 	for _, b := range all {
-		text, err := b.Verify(ctx, key)
+		predicate, err := v.statement(ctx, b, key)
 		if err != nil {
 			failed = append(failed, fmt.Errorf("%s: %w", b.digest, err))
 			continue
 		}
-		s, err := provenance.ReadStatement(text)
-		if err != nil {
-			return fmt.Errorf("%s: %w", b.digest, err)
-		}
-		if !s.Has(hexOf(v.Digest)) {
-			return fmt.Errorf("%w: the statement %s in %s is about another image than %s", ErrSubject, s.PredicateType, b.digest, v.Digest)
-		}
-		ours = append(ours, s.PredicateType)
-		if s.PredicateType != provenance.PredicateType || v.Provenance != nil {
-			continue
-		}
-		if v.Provenance, err = provenance.Read(text); err != nil {
-			return fmt.Errorf("%s: %w", b.digest, err)
-		}
+		ours = append(ours, predicate)
 	}
-	for _, err := range failed { // what was changed says more than what is somebody else's
-		if v.Provenance == nil && errors.Is(err, ErrTampered) {
-			return err
+	if v.Provenance == nil {
+		for _, kind := range []error{ErrTampered, ErrSubject} { // say more than what is somebody else's
+			for _, err := range failed {
+				if errors.Is(err, kind) {
+					return err
+				}
+			}
 		}
-	}
-	switch {
-	case len(ours) == 0:
-		return errors.Join(failed...)
-	case v.Provenance == nil:
+		if len(ours) == 0 {
+			return errors.Join(failed...)
+		}
 		return fmt.Errorf("%w: key %s signed %s, and no provenance", ErrNotSigned, key.ID(), strings.Join(ours, ", "))
 	}
 	v.Role, v.Stack = v.Provenance.Parameters.Role, v.Provenance.Parameters.Stack
 	v.pass("signature", "of key %s, over %d statements", key.ID(), len(ours))
 	v.pass("provenance", "names this image, and %d inputs", len(v.Provenance.Inputs))
 	return nil
+}
+
+// statement takes a bundle if the key signed it and it is about this image, and returns what kind of statement it is.
+func (v *Verified) statement(ctx context.Context, b attachedBundle, key *sign.Public) (predicate string, err error) {
+	text, err := b.Verify(ctx, key)
+	if err != nil {
+		return "", err
+	}
+	s, err := provenance.ReadStatement(text)
+	if err != nil {
+		return "", err
+	}
+	if !s.Has(hexOf(v.Digest)) {
+		return "", fmt.Errorf("%w: its statement %s is about another image than %s", ErrSubject, s.PredicateType, v.Digest)
+	}
+	if s.PredicateType == provenance.PredicateType && v.Provenance == nil {
+		v.Provenance, err = provenance.Read(text)
+	}
+	return s.PredicateType, err
 }
 
 // artifacts holds lock and SBOM beside the image to the provenance.
@@ -120,8 +128,11 @@ func (v *Verified) artifact(ctx context.Context, kind, want string, o oci.Remote
 	var others []string
 	for _, r := range found {
 		a, err := oci.ReadArtifact(ctx, r.Ref, o)
-		if err != nil {
+		if errors.Is(err, oci.ErrWrongDigest) {
 			return nil, fmt.Errorf("%w: %s: %w", ErrTampered, kind, err)
+		}
+		if err != nil {
+			return nil, err
 		}
 		d := store.DigestOf(a.Content).Hex()
 		if d == want {

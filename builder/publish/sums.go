@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"maps"
@@ -25,4 +26,19 @@ func WriteSums(w io.Writer, sums map[string]store.Digest) error {
 		}
 	}
 	return nil
+}
+
+// ReadSums reads what WriteSums wrote.
+func ReadSums(r io.Reader) (map[string]store.Digest, error) {
+	sums := map[string]store.Digest{}
+	lines := bufio.NewScanner(r)
+	for n := 1; lines.Scan(); n++ {
+		hex, path, ok := strings.Cut(lines.Text(), "  ")
+		digest, err := store.ParseDigest("sha256:" + hex)
+		if !ok || err != nil || path == "" {
+			return nil, fmt.Errorf("checksums: line %d is not 64 hexadecimal digits, two spaces and a path", n)
+		}
+		sums[path] = digest
+	}
+	return sums, lines.Err()
 }

@@ -100,7 +100,7 @@ func TestMistakesOnTheCommandLine(t *testing.T) {
 		{[]string{"build", "--rol", "slave"}, 2, "unknown flag: --rol"},
 		{[]string{"biuld"}, 2, `unknown command "biuld"`},
 		{[]string{"build", "--output", "xml"}, 2, "want text or json"},
-		{[]string{"load"}, 2, "exactly one --role"},
+		{[]string{"load"}, 1, "forge build makes one"},
 		{[]string{"build", "--profile", "prod"}, 2, "want lab or production"},
 		{[]string{"build", "--format", "qcow3"}, 2, "want one of [qcow2 raw vmdk vhd]"},
 		{[]string{"build", "--disk-size", "20"}, 2, "want a size of whole MiB from 1G on"},

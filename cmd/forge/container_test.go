@@ -43,6 +43,9 @@ func TestContainer(t *testing.T) {
 	f, res := builtRole(t)
 	checkLayout(t, filepath.Join(f.out, res.Roles[0].Image))
 	image := e.load(f, "slave", "forge-test/slave:1")
+	if out, errs, code := f.run("load", "--host", e.host, "--tag", image); code != 0 || !strings.HasSuffix(out, " (was there already)\n") {
+		t.Errorf("forge load, again: exit status %d, %q, %q; want that it is there", code, out, errs)
+	}
 	testLoneSlave(t, e, f, image)
 	testRefusals(t, e, f, image)
 }

@@ -11,38 +11,42 @@ import (
 	"github.com/spf13/viper"
 
 	"github.com/mesos-forge/forge/builder/evidence"
-	"github.com/mesos-forge/forge/builder/image/oci"
 	"github.com/mesos-forge/forge/builder/report"
 )
 
 func inspectCommand(v *viper.Viper) *cobra.Command {
-	var insecure, packages bool
+	var packages bool
 	cmd := &cobra.Command{Use: "inspect REFERENCE|FOLDER|FILE", Short: "Show an image, a package or a disk, and what goes with it",
 		Long: `Show an image in a registry or in a folder, a package or a disk: its digest, role, stack and version, the stand-ins in it, its layers, how many
 packages it holds, and the SBOM, provenance and signatures that go with it, with the keys that they name. None of it is
 checked: forge verify does that.`,
 		Example: "  forge inspect registry.example/cluster/slave:1\n  forge inspect out/slave/image --packages",
 		Args:    oneArgument("inspect needs one image reference, folder or file"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			opt, err := options(v)
-			if err != nil {
-				return err
-			}
-			var got *evidence.Inspection
-			if isFile(args[0]) {
-				got, err = evidence.InspectFile(cmd.Context(), args[0])
-			} else {
-				got, err = evidence.InspectImage(cmd.Context(), args[0], oci.RemoteOptions{Insecure: insecure, Jobs: opt.Jobs})
-			}
-			if err != nil {
-				return err
-			}
-			if v.GetString("output") == "json" {
-				return json.NewEncoder(cmd.OutOrStdout()).Encode(got)
-			}
-			return printInspection(cmd.OutOrStdout(), got, packages)
-		}}
-	cmd.Flags().BoolVar(&insecure, "insecure", false, "use http (loopback needs no flag)")
+	}
+	registry := addRegistryFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		opt, err := options(v)
+		if err != nil {
+			return err
+		}
+		remote, err := registry.remote(opt)
+		if err != nil {
+			return err
+		}
+		var got *evidence.Inspection
+		if isFile(args[0]) {
+			got, err = evidence.InspectFile(cmd.Context(), args[0])
+		} else {
+			got, err = evidence.InspectImage(cmd.Context(), args[0], remote)
+		}
+		if err != nil {
+			return err
+		}
+		if v.GetString("output") == "json" {
+			return json.NewEncoder(cmd.OutOrStdout()).Encode(got)
+		}
+		return printInspection(cmd.OutOrStdout(), got, packages)
+	}
 	cmd.Flags().BoolVar(&packages, "packages", false, "list the packages")
 	return cmd
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"path/filepath"
 
@@ -14,24 +15,41 @@ import (
 func loadCommand(v *viper.Viper) *cobra.Command {
 	var host, tag string
 	cmd := &cobra.Command{Use: "load", Short: "Put a role's image into the local Docker engine", Args: cobra.NoArgs,
+		Long: `Put a role's image into the local Docker engine, and print its name and id there. An image that the engine has
+already only gets the name. --role may be left out if the output folder holds the image of one role only.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			roles := v.GetStringSlice("role")
-			if len(roles) != 1 {
-				return usageError{fmt.Errorf("load needs exactly one --role")}
+			opt, err := options(v)
+			if err != nil {
+				return err
+			}
+			role, err := builtRole(opt.Out, opt.Roles)
+			if err != nil {
+				return err
 			}
 			if tag == "" {
-				tag = "forge/" + roles[0] + ":latest"
+				tag = "forge/" + role + ":latest"
 			}
 			engine, err := oci.NewEngine(host)
 			if err != nil {
 				return err
 			}
 			defer engine.Close()
-			got, err := oci.Load(cmd.Context(), filepath.Join(v.GetString("out"), roles[0], "image"), tag, engine, event.Discard)
+			var got oci.Loaded
+			err = watched(opt, "load "+role, func(sink event.Sink) (err error) {
+				got, err = oci.Load(cmd.Context(), filepath.Join(opt.Out, role, "image"), tag, engine, sink)
+				return err
+			})
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s %s\n", got.Tag, got.ID)
+			if v.GetString("output") == "json" {
+				return json.NewEncoder(cmd.OutOrStdout()).Encode(map[string]any{"role": role, "tag": got.Tag, "id": got.ID, "existed": got.Existed})
+			}
+			note := ""
+			if got.Existed {
+				note = " (was there already)"
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s %s%s\n", got.Tag, got.ID, note)
 			return nil
 		}}
 	cmd.Flags().StringVar(&host, "host", "", "address of the engine (default: DOCKER_HOST, or its usual socket)")

@@ -102,7 +102,7 @@ func newRoot(v *viper.Viper) *cobra.Command {
 	v.SetEnvKeyReplacer(strings.NewReplacer("-", "_", ".", "_"))
 	v.AutomaticEnv()
 	completeFlags(root, v)
-	root.AddCommand(lintCommand(v), initCommand(), buildCommand(v), planCommand(v), lockCommand(v), loadCommand(v), bootCommand(v), upCommand(v), downCommand(v), statusCommand(v), logsCommand(), shCommand(), seedCommand(v), renderCommand(v), diffCommand(v), pushCommand(v), inspectCommand(v), verifyCommand(v), publishCommand(v), schemaCommand(v), gcCommand(v), doctorCommand(), versionCommand())
+	root.AddCommand(lintCommand(v), initCommand(), buildCommand(v), planCommand(v), lockCommand(v), loadCommand(v), bootCommand(v), upCommand(v), downCommand(v), statusCommand(v), logsCommand(), shCommand(), seedCommand(v), renderCommand(v), diffCommand(v), pushCommand(v), pullCommand(v), inspectCommand(v), verifyCommand(v), publishCommand(v), schemaCommand(v), gcCommand(v), doctorCommand(), versionCommand())
 	root.AddCommand(manCommand())
 	return root
 }

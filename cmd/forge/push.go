@@ -1,103 +1,119 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"path/filepath"
+	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/viper"
 
+	"github.com/mesos-forge/forge/builder"
 	"github.com/mesos-forge/forge/builder/event"
 	"github.com/mesos-forge/forge/builder/evidence"
 	"github.com/mesos-forge/forge/builder/image/oci"
-	"github.com/mesos-forge/forge/builder/publish/sign"
 )
 
 func pushCommand(v *viper.Viper) *cobra.Command {
-	var insecure, allowStandins bool
-	cmd := &cobra.Command{Use: "push REFERENCE", Short: "Send a role's image to a registry",
-		Long: `Send a role's image to a registry, and print its reference with the digest.
+	var allowStandins, disk bool
+	cmd := &cobra.Command{Use: "push REFERENCE...", Short: "Send a role's image or disk to a registry", ValidArgsFunction: cobra.NoFileCompletions,
+		Long: `Send a role's image to a registry, and print its reference with the digest. With several references it gets
+them all. What the registry has already is not sent again. Credentials are those of "docker login".
 
---role may be left out if the output folder holds the image of one role only. An image with stand-ins is
-refused: they check the wiring of a cluster, they don't run anything. --allow-standins sends it all the same.
+--disk sends the role's disk.qcow2 instead. --role may be left out if the output folder holds the image of one
+role only. What has stand-ins in it is refused: they check the wiring of a cluster, they don't run anything.
+--allow-standins sends it all the same.
 
-The SBOM, the lock and the provenance are attached to the image, signed if there is a key: forge inspect shows them, forge verify
-checks them.`,
-		Example: "  forge push registry.example/cluster/slave:1 --role slave",
+The SBOM, the lock and the provenance are attached to an image, signed if there is a key: forge inspect shows them,
+forge verify checks them.`,
+		Example: "  forge push registry.example/cluster/slave:1 --role slave\n" +
+			"  forge push registry.example/cluster/slave-disk:1 --role slave --disk",
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return usageError{fmt.Errorf("push needs one reference, such as registry.example/cluster/slave:1")}
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, args []string) error {
-			opt, err := options(v)
-			if err != nil {
-				return err
-			}
-			role, err := builtRole(opt.Out, opt.Roles)
-			if err != nil {
-				return err
-			}
-			key, err := signingKey(v)
-			if err != nil {
-				return err
-			}
-			name := "push " + role
-			sink, started := event.ForStep(opt.Sink, name), time.Now()
-			sink.Emit(event.Event{Kind: event.StepStart})
-			remote := oci.RemoteOptions{Insecure: insecure, Jobs: opt.Jobs}
-			ref, err := oci.Push(cmd.Context(), filepath.Join(opt.Out, role, "image"), args[0], oci.PushOptions{
-				RemoteOptions: remote, AllowStandins: allowStandins, Events: sink})
-			var attached []evidence.Attached
-			if err == nil {
-				attached, err = evidence.Attach(cmd.Context(), opt.Out, role, ref, key, remote)
-			}
-			end := event.Event{Kind: event.StepDone, Duration: time.Since(started)}
-			if err != nil {
-				end.Kind, end.Err = event.StepFail, err.Error()
-			}
-			sink.Emit(end)
-			endProgress(opt.Sink)
-			if err != nil {
-				return err
-			}
-			if v.GetString("output") == "json" {
-				return json.NewEncoder(cmd.OutOrStdout()).Encode(pushed{role, ref, attached})
-			}
-			fmt.Fprintln(cmd.OutOrStdout(), ref)
-			if !v.GetBool("quiet") {
-				sayAttached(cmd.ErrOrStderr(), attached, key)
+			if len(args) == 0 {
+				return usageError{fmt.Errorf("push needs a reference, such as registry.example/cluster/slave:1")}
 			}
 			return nil
 		}}
+	flags := addRegistryFlags(cmd)
 	signFlag(cmd, "sign the image, its provenance and its SBOM")
-	cmd.Flags().BoolVar(&insecure, "insecure", false, "use http (loopback needs no flag)")
-	cmd.Flags().BoolVar(&allowStandins, "allow-standins", false, "send an image that has stand-ins in it")
+	cmd.Flags().BoolVar(&allowStandins, "allow-standins", false, "send what has stand-ins in it")
+	cmd.Flags().BoolVar(&disk, "disk", false, "send the role's disk in place of its image")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		opt, err := options(v)
+		if err != nil {
+			return err
+		}
+		role, err := builtRole(opt.Out, opt.Roles)
+		if err != nil {
+			return err
+		}
+		remote, err := flags.remote(opt)
+		if err != nil {
+			return err
+		}
+		key, err := signingKey(v)
+		if err != nil {
+			return err
+		}
+		var attached []evidence.Attached
+		p := pushing{opt.Out, role, disk, oci.PushOptions{RemoteOptions: remote, AllowStandins: allowStandins}}
+		var refs []string
+		err = watched(opt, "push "+role, func(sink event.Sink) (err error) {
+			p.Events = sink
+			if refs, err = p.all(cmd.Context(), args); err != nil || disk {
+				return err
+			}
+			attached, err = p.attach(cmd.Context(), refs, key)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if v.GetString("output") == "json" {
+			return json.NewEncoder(cmd.OutOrStdout()).Encode(map[string]any{"role": role, "reference": refs[0], "references": refs, "attached": attached})
+		}
+		fmt.Fprintln(cmd.OutOrStdout(), strings.Join(refs, "\n"))
+		if !disk && !v.GetBool("quiet") {
+			sayAttached(cmd.ErrOrStderr(), attached, key)
+		}
+		return nil
+	}
 	return cmd
 }
 
-// pushed is what forge push prints as JSON.
-type pushed struct {
-	Role      string              `json:"role"`
-	Reference string              `json:"reference"`
-	Attached  []evidence.Attached `json:"attached,omitempty"`
+// pushing is what is sent.
+type pushing struct {
+	out, role string
+	disk      bool
+	oci.PushOptions
 }
 
-// sayAttached tells what lies beside the image now.
-func sayAttached(w io.Writer, attached []evidence.Attached, key *sign.Key) {
-	switch {
-	case len(attached) == 0:
-		fmt.Fprintln(w, "Nothing is attached to it: no SBOM and no provenance lies beside the image.")
-	case key == nil:
-		fmt.Fprintf(w, "Attached to it: %s, not signed: --sign-key FILE signs.\n", count(len(attached), "file", "files"))
-	default:
-		fmt.Fprintf(w, "Attached to it: %s, signed by key %s.\n", count(len(attached), "file", "files"), key.ID())
+// all sends it under each name, and returns its references with the digest: one for each repository.
+func (p pushing) all(ctx context.Context, names []string) ([]string, error) {
+	send := func(name string) (string, error) {
+		return oci.Push(ctx, filepath.Join(p.out, p.role, "image"), name, p.PushOptions)
 	}
+	if p.disk {
+		d, err := builder.BuiltDisk(p.out, p.role)
+		if err != nil {
+			return nil, err
+		}
+		send = func(name string) (string, error) { return oci.PushDisk(ctx, d, name, p.PushOptions) }
+	}
+	var refs []string
+	for _, name := range names {
+		ref, err := send(name)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(refs, ref) {
+			refs = append(refs, ref)
+		}
+	}
+	return refs, nil
 }
 
 // builtRole returns the role whose image is meant: the one that was named, or the only one in out.

@@ -13,12 +13,11 @@ import (
 	"github.com/spf13/viper"
 
 	"github.com/mesos-forge/forge/builder/evidence"
-	"github.com/mesos-forge/forge/builder/image/oci"
 	"github.com/mesos-forge/forge/builder/publish/sign"
 )
 
 func verifyCommand(v *viper.Viper) *cobra.Command {
-	var insecure, rebuild bool
+	var rebuild bool
 	var dir string
 	cmd := &cobra.Command{Use: "verify REFERENCE|FILE --key PUBLIC", Short: "Check the signature, the provenance and the bytes of a result",
 		Long: `Check the signature, the provenance and the bytes of a result: an image in a registry, or a file or an image layout in an
@@ -30,43 +29,47 @@ a new store, and compares bit for bit: the checkout must have the recipes of the
 --store; nothing else of it is.`,
 		Example: "  forge verify registry.example/cluster/slave:1 --key forge.pub\n  forge verify out/slave/disk.qcow2 --key forge.pub --rebuild",
 		Args:    oneArgument("verify needs one image reference or one file"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			opt, err := options(v)
-			if err != nil {
+	}
+	registry := addRegistryFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		opt, err := options(v)
+		if err != nil {
+			return err
+		}
+		key, err := publicKey(v)
+		if err != nil {
+			return err
+		}
+		if rebuild {
+			if err := enter(); err != nil {
 				return err
 			}
-			key, err := publicKey(v)
-			if err != nil {
-				return err
-			}
-			if rebuild {
-				if err := enter(); err != nil {
-					return err
-				}
-			}
-			remote := oci.RemoteOptions{Insecure: insecure, Jobs: opt.Jobs}
-			var got *evidence.Verified
-			if isFile(args[0]) {
-				got, err = evidence.VerifyFile(cmd.Context(), args[0], key)
-			} else {
-				got, err = evidence.VerifyImage(cmd.Context(), args[0], key, remote)
-			}
-			if err == nil && rebuild {
-				err = rebuildIn(dir, opt.Store, func(dir string) error {
-					return evidence.Rebuild{Options: opt, Downloads: opt.Store, Remote: remote, Dir: dir}.Run(cmd.Context(), got)
-				})
-				endProgress(opt.Sink)
-			}
-			if err != nil {
-				return err
-			}
-			if v.GetString("output") == "json" {
-				return json.NewEncoder(cmd.OutOrStdout()).Encode(got)
-			}
-			return printVerified(cmd.OutOrStdout(), got)
-		}}
+		}
+		remote, err := registry.remote(opt)
+		if err != nil {
+			return err
+		}
+		var got *evidence.Verified
+		if isFile(args[0]) {
+			got, err = evidence.VerifyFile(cmd.Context(), args[0], key)
+		} else {
+			got, err = evidence.VerifyImage(cmd.Context(), args[0], key, remote)
+		}
+		if err == nil && rebuild {
+			err = rebuildIn(dir, opt.Store, func(dir string) error {
+				return evidence.Rebuild{Options: opt, Downloads: opt.Store, Remote: remote, Dir: dir}.Run(cmd.Context(), got)
+			})
+			endProgress(opt.Sink)
+		}
+		if err != nil {
+			return err
+		}
+		if v.GetString("output") == "json" {
+			return json.NewEncoder(cmd.OutOrStdout()).Encode(got)
+		}
+		return printVerified(cmd.OutOrStdout(), got)
+	}
 	cmd.Flags().String("key", "", "the public key, a PEM file (also verify.key in forge.yaml, FORGE_VERIFY_KEY)")
-	cmd.Flags().BoolVar(&insecure, "insecure", false, "use http (loopback needs no flag)")
 	cmd.Flags().BoolVar(&rebuild, "rebuild", false, "build it again and compare bit for bit")
 	cmd.Flags().StringVar(&dir, "rebuild-dir", "", "folder to make for the new store and results; it takes several GB (default: a new one beside --store, removed unless they differ)")
 	return cmd

@@ -1,25 +1,15 @@
 package oci
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/base64"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"math/big"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
-	"golang.org/x/crypto/bcrypt"
+	"github.com/mesos-forge/forge/builder/image/oci/registrytest"
 )
 
 const (
@@ -30,9 +20,7 @@ const (
 // guarded is a registry that asks for an account.
 func guarded(t *testing.T) (host string) {
 	t.Helper()
-	hashed, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
-	must(t, err)
-	return startDebianRegistry(t, debianRegistry{htpasswd: account + ":" + string(hashed) + "\n"})
+	return registrytest.Registry{Account: account, Password: password}.Start(t)
 }
 
 // dockerConfig makes a configuration of docker the one that counts.
@@ -44,9 +32,7 @@ func dockerConfig(t *testing.T, content string) {
 }
 
 // login is what "docker login" leaves.
-func login(host, secret string) string {
-	return fmt.Sprintf(`{"auths": {%q: {"auth": %q}}}`, host, base64.StdEncoding.EncodeToString([]byte(account+":"+secret)))
-}
+func login(host, secret string) string { return registrytest.Login(host, account, secret) }
 
 // credentialHelper puts docker-credential-NAME into PATH; it knows the account of one registry.
 func credentialHelper(t *testing.T, name, host, secret string) {
@@ -103,61 +89,15 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
-// authority is a certificate authority of a test's own.
-type authority struct {
-	file string // its certificate
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-}
-
-func newAuthority(t *testing.T) *authority {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	must(t, err)
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "an authority of a test"}, IsCA: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour), BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	must(t, err)
-	cert, err := x509.ParseCertificate(der)
-	must(t, err)
-	a := &authority{filepath.Join(t.TempDir(), "ca.pem"), cert, key}
-	writePEM(t, a.file, "CERTIFICATE", der)
-	return a
-}
-
-// issue makes a certificate for loopback and returns the files of it and its key.
-func (a *authority) issue(t *testing.T) (cert, key string) {
-	t.Helper()
-	own, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	must(t, err)
-	template := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "registry"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore: a.cert.NotBefore, NotAfter: a.cert.NotAfter, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &own.PublicKey, a.key)
-	must(t, err)
-	secret, err := x509.MarshalPKCS8PrivateKey(own)
-	must(t, err)
-	dir := t.TempDir()
-	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	writePEM(t, cert, "CERTIFICATE", der)
-	writePEM(t, key, "PRIVATE KEY", secret)
-	return cert, key
-}
-
-func writePEM(t *testing.T, path, kind string, der []byte) {
-	t.Helper()
-	must(t, os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600))
-}
-
 func TestTLS(t *testing.T) {
-	ca := newAuthority(t)
-	cert, key := ca.issue(t)
-	host := startDebianRegistry(t, debianRegistry{cert: cert, key: key})
+	ca := registrytest.NewAuthority(t)
+	host := registrytest.Registry{Authority: ca}.Start(t)
 	_, err := Referrers(t.Context(), host+"/cluster/slave:1", "", quick)
 	if err == nil || !strings.Contains(err.Error(), "does not know: name its file with --ca, or in SSL_CERT_FILE") {
 		t.Errorf("an unknown authority: error %v", err)
 	}
 	o := quick
-	o.Transport, err = TrustCA(ca.file)
+	o.Transport, err = TrustCA(ca.File)
 	must(t, err)
 	ref := pushSmall(t, host+"/cluster/slave", o)
 	_, err = Attach(t.Context(), ref, Artifact{Type: "text/plain", Content: []byte("x")}, o)
@@ -166,11 +106,11 @@ func TestTLS(t *testing.T) {
 	must(t, err)
 	// SSL_CERT_FILE is read once by each process.
 	cmd := exec.Command(os.Args[0], "-test.run=^TestInspectOverTLS$", "-test.v")
-	cmd.Env = append(os.Environ(), "SSL_CERT_FILE="+ca.file, "FORGE_TEST_REFERENCE="+ref)
+	cmd.Env = append(os.Environ(), "SSL_CERT_FILE="+ca.File, "FORGE_TEST_REFERENCE="+ref)
 	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "seen: "+ref) {
 		t.Errorf("with SSL_CERT_FILE: %v\n%s", err, out)
 	}
-	if _, err := TrustCA(key); err == nil || !strings.Contains(err.Error(), "holds none in the PEM form") {
+	if _, err := TrustCA(os.Args[0]); err == nil || !strings.Contains(err.Error(), "holds none in the PEM form") {
 		t.Errorf("a file without certificates: error %v", err)
 	}
 	if _, err := TrustCA(filepath.Join(t.TempDir(), "absent")); !errors.Is(err, os.ErrNotExist) {

@@ -10,7 +10,6 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/static"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	spec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -98,10 +97,9 @@ func Attach(ctx context.Context, subject string, a Artifact, o RemoteOptions) (d
 	if err != nil {
 		return "", err
 	}
-	for _, blob := range [][]byte{a.Content, spec.DescriptorEmptyJSON.Data} {
-		if err := remote.WriteLayer(ref.Context(), static.NewLayer(blob, types.MediaType(a.mediaType())), o.options(ctx)...); err != nil {
-			return "", registryError("attach to", ref, err)
-		}
+	content, empty := static.NewLayer(a.Content, types.MediaType(a.mediaType())), static.NewLayer(spec.DescriptorEmptyJSON.Data, spec.MediaTypeEmptyJSON)
+	if err := o.upload(ctx, ref.Context(), content, empty); err != nil {
+		return "", registryError("attach to", ref, err)
 	}
 	added, err := r.putReferrer(ctx, image.Digest, manifest)
 	if err != nil {

@@ -10,7 +10,6 @@ import (
 	"os"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/static"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	spec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -53,10 +52,8 @@ func PushDisk(ctx context.Context, d Disk, ref string, o PushOptions) (string, e
 	if err != nil {
 		return "", registryError("push to", target, err)
 	}
-	for _, blob := range []v1.Layer{static.NewLayer(spec.DescriptorEmptyJSON.Data, spec.MediaTypeEmptyJSON), layer} {
-		if err := remote.WriteLayer(target.Context(), blob, o.options(ctx)...); err != nil {
-			return "", registryError("push to", target, err)
-		}
+	if err := o.upload(ctx, target.Context(), static.NewLayer(spec.DescriptorEmptyJSON.Data, spec.MediaTypeEmptyJSON), layer); err != nil {
+		return "", registryError("push to", target, err)
 	}
 	if _, err := r.put(ctx, target.Identifier(), types.OCIManifestSchema1, manifest); err != nil {
 		return "", registryError("push to", target, err)

@@ -152,9 +152,20 @@ func (r *repository) blob(ctx context.Context, digest v1.Hash, from int64) (io.R
 	}
 	switch {
 	case answer.StatusCode == http.StatusOK:
-		return answer.Body, 0, nil
+		return body{answer.Body}, 0, nil
 	case answer.StatusCode == http.StatusPartialContent && strings.HasPrefix(answer.Header.Get("Content-Range"), fmt.Sprintf("bytes %d-", from)):
-		return answer.Body, from, nil
+		return body{answer.Body}, from, nil
 	}
 	return nil, 0, errors.Join(answerError(answer), answer.Body.Close())
+}
+
+// body tells errors of the connection, of whatever version of HTTP, from those of the file that it is written to.
+type body struct{ io.ReadCloser }
+
+func (b body) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && err != io.EOF {
+		err = fmt.Errorf("%w: %w", ErrDropped, err)
+	}
+	return n, err
 }

@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/mesos-forge/forge/builder/event"
+	"github.com/mesos-forge/forge/builder/image/oci/registrytest"
 )
 
 // quick has failed requests repeated at once.
@@ -41,7 +42,7 @@ func writeDisk(t *testing.T, n int) Disk {
 }
 
 func TestPullImage(t *testing.T) {
-	host := startDebianRegistry(t, debianRegistry{})
+	host := registrytest.Registry{}.Start(t)
 	dir, digest := writeImage(t, writeLayers(t), slaveImage())
 	ref, err := Push(t.Context(), dir, host+"/cluster/slave:1", PushOptions{AllowStandins: true})
 	must(t, err)
@@ -129,7 +130,7 @@ func TestPushDiskErrors(t *testing.T) {
 // startFaulty is a way to Debian's docker-registry through which wrap can spoil answers. It has a disk.
 func startFaulty(t *testing.T, wrap func(http.Handler) http.Handler) (ref string, d Disk) {
 	t.Helper()
-	at, err := url.Parse("http://" + startDebianRegistry(t, debianRegistry{}))
+	at, err := url.Parse("http://" + registrytest.Registry{}.Start(t))
 	must(t, err)
 	d = writeDisk(t, 2<<20)
 	_, err = PushDisk(t.Context(), d, at.Host+"/disks/slave:1", PushOptions{})

@@ -12,8 +12,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-containerregistry/pkg/registry"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/mesos-forge/forge/builder/event"
+	"github.com/mesos-forge/forge/builder/image/oci/registrytest"
 )
 
 // startRegistry runs a registry on loopback and counts finished uploads.
@@ -122,6 +124,32 @@ func TestPushRetries(t *testing.T) {
 	must(t, err)
 	if failures.Load() < 2 || uploads.Load() != 3 {
 		t.Errorf("%d requests to send a blob, %d blobs arrived", failures.Load(), uploads.Load())
+	}
+}
+
+// TestPushMeeting has several push images that share their base at the same time.
+func TestPushMeeting(t *testing.T) {
+	host := registrytest.Registry{}.Start(t)
+	layers := writeLayers(t)
+	want := map[string]string{}
+	var all errgroup.Group
+	for _, role := range []string{"master", "slave", "client", "hdfs", "zookeeper", "all"} {
+		cfg := slaveConfig()
+		cfg.Role = role
+		dir, digest := writeImage(t, layers, cfg)
+		want[role] = digest
+		all.Go(func() error {
+			_, err := Push(t.Context(), dir, host+"/cluster/roles:"+role, PushOptions{AllowStandins: true, RemoteOptions: quick})
+			return err
+		})
+	}
+	must(t, all.Wait())
+	for role, digest := range want {
+		got, err := InspectRemote(t.Context(), host+"/cluster/roles:"+role, quick)
+		must(t, err)
+		if got.Digest != digest || got.Role != role {
+			t.Errorf("%s is %s of %s, want %s", role, got.Digest, got.Role, digest)
+		}
 	}
 }
 

@@ -16,6 +16,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-containerregistry/pkg/registry"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/mesos-forge/forge/builder/image/oci/registrytest"
 )
 
 // registries are those that list referrers and those that don't.
@@ -25,7 +27,7 @@ func registries(t *testing.T) map[string]string {
 	t.Cleanup(with.Close)
 	without, _ := startRegistry(t, plainly)
 	return map[string]string{"with the referrers API": strings.TrimPrefix(with.URL, "http://"), "without": without,
-		"docker-registry": startDebianRegistry(t, debianRegistry{})}
+		"docker-registry": registrytest.Registry{}.Start(t)}
 }
 
 // pushSmall pushes an image and returns its reference with the digest.

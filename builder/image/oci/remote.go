@@ -17,6 +17,7 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
@@ -90,6 +91,20 @@ func TrustCA(file string) (http.RoundTripper, error) {
 	return t, nil
 }
 
+// upload sends blobs that the repository has not got.
+func (o RemoteOptions) upload(ctx context.Context, to name.Repository, blobs ...v1.Layer) error {
+	pusher, err := remote.NewPusher(o.options(ctx)...)
+	if err != nil {
+		return err
+	}
+	for _, blob := range blobs {
+		if err := pusher.Upload(ctx, to, blob); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (o RemoteOptions) jobs() int { return cmp.Or(o.Jobs, 4) }
 
 // attempts is how often a request is sent at most. The library repeats those that got no answer, half of
@@ -154,7 +169,7 @@ func passing(err error) bool {
 
 // dropped tells whether a connection ended too early.
 func dropped(err error) bool {
-	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, net.ErrClosed)
+	return errors.Is(err, ErrDropped) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, net.ErrClosed)
 }
 
 // registryError explains what a person can do about it.
@@ -181,7 +196,9 @@ func registryError(what string, ref name.Reference, err error) error {
 	case errors.Is(err, ErrWrongDigest):
 		hint = fmt.Sprintf("nothing of it was kept; ask who runs %s, or whether a proxy changes what it says", at)
 	case dropped(err):
-		err = fmt.Errorf("%w: %w", ErrDropped, err)
+		if !errors.Is(err, ErrDropped) {
+			err = fmt.Errorf("%w: %w", ErrDropped, err)
+		}
 		hint = fmt.Sprintf("tried %d times; what has arrived is not sent again the next time", attempts)
 	}
 	if hint != "" {

@@ -5,8 +5,10 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/x509"
+	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -120,6 +122,47 @@ func TestIdentifier(t *testing.T) {
 	out, err := cmd.Output()
 	if err != nil || !strings.HasPrefix(string(out), key.ID()+" ") {
 		t.Errorf("openssl says %q, %v; the identifier is %s", out, err, key.ID())
+	}
+}
+
+// TestOpensslVerifies has another program check what was signed, as docs/supply-chain.md tells it.
+func TestOpensslVerifies(t *testing.T) {
+	for name, c := range map[string]struct {
+		key    []string
+		verify string
+	}{
+		"ed25519": {[]string{"-algorithm", "ed25519"}, "openssl pkeyutl -verify -rawin -pubin -inkey public -sigfile signature -in signed"},
+		"P-256":   {ec("P-256"), "openssl dgst -sha256 -verify public -signature signature signed"},
+	} {
+		key, err := sign.ParseKey(generate(t, c.key...), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := key.Statement(t.Context(), statement)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var bundle struct {
+			DsseEnvelope struct {
+				Payload    []byte
+				Signatures []struct{ Sig []byte }
+			}
+		}
+		if err := json.Unmarshal(text, &bundle); err != nil {
+			t.Fatal(err)
+		}
+		e, dir := bundle.DsseEnvelope, t.TempDir()
+		signed := fmt.Appendf(nil, "DSSEv1 28 application/vnd.in-toto+json %d %s", len(e.Payload), e.Payload)
+		for file, content := range map[string][]byte{"public": key.PEM(), "signature": e.Signatures[0].Sig, "signed": signed} {
+			if err := os.WriteFile(filepath.Join(dir, file), content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		cmd := exec.Command("sh", "-c", c.verify)
+		cmd.Dir = dir
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", name, err, out)
+		}
 	}
 }
 
