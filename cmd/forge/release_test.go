@@ -16,7 +16,8 @@ import (
 // of a cluster and for the builder. How goreleaser makes the programs, the tests in hack/released show.
 func TestReleaseOfRoles(t *testing.T) {
 	e := newEngine(t)
-	registry := registrytest.Start(t)
+	kept := t.TempDir()
+	registry := registrytest.Registry{Data: kept}.Start(t)
 	f := forgeWithout(t)
 	f.flags, f.out = nil, filepath.Join(f.checkout, "out")
 	private, public := opensslKey(t, f.dir)
@@ -30,7 +31,7 @@ func TestReleaseOfRoles(t *testing.T) {
 	}
 
 	cmd := exec.Command(filepath.Join(f.checkout, "hack", "release"), "--programs", programs, "--store", f.store, "--role", "slave", "--role", "builder",
-		"--registry", registry.Host+"/forge-lab", "--allow-standins", "--apt", filepath.Join(f.dir, "apt"))
+		"--registry", registry+"/forge-lab", "--allow-standins", "--apt", filepath.Join(f.dir, "apt"))
 	cmd.Env = append(os.Environ(), "FORGE_SIGN_KEY="+contentOf(t, private), "FORGE_SIGN_PASSPHRASE="+planted, "FORGE_SIGNING_KEY="+signingKey(t, planted),
 		"FORGE_SIGNING_PASSPHRASE="+planted, "GITHUB_TOKEN="+planted)
 	said, err := cmd.CombinedOutput()
@@ -50,9 +51,7 @@ func TestReleaseOfRoles(t *testing.T) {
 	if strings.Contains(string(said), planted) {
 		t.Errorf("hack/release says the passphrase:\n%s", said)
 	}
-	for _, secret := range []string{planted, strings.Split(contentOf(t, private), "\n")[1]} {
-		grepNone(t, secret, dist, f.out, f.store, registry.Dir, filepath.Join(f.dir, "apt"))
-	}
+	grepNone(t, []string{planted, strings.Split(contentOf(t, private), "\n")[1]}, dist, f.out, f.store, kept, filepath.Join(f.dir, "apt"))
 	checkBuilderRole(t, e, f)
 }
 
