@@ -88,7 +88,7 @@ func newRoot(v *viper.Viper) *cobra.Command {
 	f := root.PersistentFlags()
 	f.String("checkout", ".", "folder with recipes and overlays")
 	f.String("stack", "bookworm", "stack to build")
-	f.StringSlice("role", nil, "role to build; repeat for several; all is the golden one, which holds every role (default: every role but all)")
+	f.StringSlice("role", nil, "role to build; repeat for several; all is the golden one, which holds every role (default: every role of a cluster)")
 	f.String("store", defaultStore(), "folder of the store")
 	f.String("out", "out", "folder for results")
 	f.String("vendor", "vendor", "folder with your own files")

@@ -24,6 +24,9 @@ func checkBuilderRole(t *testing.T, e *engine, f *forge) {
 		t.Errorf("results: disks %q, packages %q", role.Disks, role.Debs)
 	}
 	checkBuilderImage(t, filepath.Join(f.out, role.Image))
+	if sbom := contentOf(t, filepath.Join(f.out, role.SBOM)); !strings.Contains(sbom, `"builder container image"`) || strings.Contains(sbom, `"builder disk"`) {
+		t.Error("the SBOM does not describe the image alone")
+	}
 	text, err := os.ReadFile(filepath.Join(f.out, "SHA256SUMS"))
 	if err != nil {
 		t.Fatal(err)
