@@ -34,6 +34,7 @@ type billSettings struct {
 	Epoch                      int64
 	Stack, Version, Role, Arch string
 	Packages                   map[string]billPackage // those that are not Debian's, by name
+	Tool                       bool                   `json:",omitempty"`
 }
 
 // billPackage is what the recipes know about a package and its file does not say.
@@ -50,7 +51,7 @@ type billPackage struct {
 // bill returns the step that draws up the list of a role's packages and the SBOM, and measures
 // its file trees. A layer comes after those below it.
 func (b *Builder) bill(r *recipe.Role, layers ...billLayer) *step.Step {
-	set := billSettings{Epoch: b.opt.Epoch.Unix(), Stack: b.stack.Name, Version: b.stack.Version, Role: r.Name, Arch: "amd64", Packages: b.billPackages(r)}
+	set := billSettings{Epoch: b.opt.Epoch.Unix(), Stack: b.stack.Name, Version: b.stack.Version, Role: r.Name, Arch: "amd64", Packages: b.billPackages(r), Tool: r.Runs != nil}
 	var needs []step.Ref
 	made := map[string]*step.Step{} // what packages are made of, by name
 	for _, l := range layers {
@@ -61,7 +62,7 @@ func (b *Builder) bill(r *recipe.Role, layers ...billLayer) *step.Step {
 	}
 	return &step.Step{Name: "bill/" + r.Name, Kind: "bill", Version: 4, Settings: set, Needs: needs,
 		Run: func(ctx context.Context, run *step.Run) error {
-			spec := publish.Spec{Stack: set.Stack, Version: set.Version, Role: set.Role, Arch: set.Arch, Epoch: b.opt.Epoch}
+			spec := publish.Spec{Stack: set.Stack, Version: set.Version, Role: set.Role, Arch: set.Arch, Epoch: b.opt.Epoch, Tool: set.Tool}
 			usage := map[string]report.Folder{}
 			for _, l := range layers {
 				layer, err := billed(ctx, run, l, set.Packages, made)

@@ -23,7 +23,7 @@ import (
 type Options struct {
 	Checkout string // the folder with recipes, overlays and go.mod
 	Stack    string
-	Roles    []string // empty: every role of the stack but recipe.Golden
+	Roles    []string // empty: every role of the stack but recipe.Golden and those of tools
 	Store    string
 	Out      string
 	Vendor   string   // the operator's own files; need not exist
@@ -95,7 +95,7 @@ func New(opt Options) (*Builder, error) {
 	if err := checkBuilds(stack, opt.Builds); err != nil {
 		return nil, err
 	}
-	if len(opt.Roles) == 0 {
+	if len(opt.Roles) == 0 { // those of a cluster
 		opt.Roles = slices.Sorted(maps.Keys(stack.Roles))
 		if opt.locking {
 			opt.Roles = stack.RoleNames()
@@ -221,20 +221,20 @@ func (b *Builder) imageChain(r *recipe.Role, chain role) (role, error) {
 	index := s.index(b.stack.Distribution.Suite, b.stack.Apt)
 	solveBase := s.solve("base", index, b.stack.Rootfs.Packages, true, nil, nil)
 	solveRole := s.solve("role/"+r.Name, index, r.Packages, false, []*step.Step{solveBase}, chain.debs)
+	base := b.base("base", solveBase)
+	delta := b.delta("role/"+r.Name, solveRole, chain.debs, b.stack.Rootfs.Overlay, b.disabled(r), base)
+	if r.Runs != nil {
+		return b.toolChain(r, chain, s, layers(solveBase, base, solveRole, delta, chain.debs))
+	}
 	solveContainer := s.solve("container/"+r.Name, index, b.stack.Container.Packages, false, []*step.Step{solveBase, solveRole}, nil)
 	if s.err != nil {
 		return role{}, s.err
 	}
-	base := b.base("base", solveBase)
-	delta := b.delta("role/"+r.Name, solveRole, chain.debs, b.stack.Rootfs.Overlay, b.disabled(r), base)
 	container := b.delta("container/"+r.Name, solveContainer, nil, b.stack.Container.Overlay, nil, delta, base)
 	chain.image = b.image(r, b.layer(base, false), b.layer(delta, true), b.layer(container, true))
 	onRole := []string{publish.LayerRole, publish.LayerBase}
-	layers := []billLayer{
-		{name: publish.LayerBase, solve: solveBase, tree: base},
-		{name: publish.LayerRole, solve: solveRole, tree: delta, below: onRole[1:], debs: chain.debs},
-		{name: publish.LayerContainer, solve: solveContainer, tree: container, below: onRole},
-	}
+	bill := append(layers(solveBase, base, solveRole, delta, chain.debs),
+		billLayer{name: publish.LayerContainer, solve: solveContainer, tree: container, below: onRole})
 	if b.opt.Only != OnlyImages {
 		toolsIndex := s.index(b.stack.Tools.Distribution.Suite, b.stack.Tools.Apt)
 		solveBoot := s.solve("boot/"+r.Name, index, slices.Concat(b.stack.Boot.KernelPackages(), b.stack.Boot.Packages), false, []*step.Step{solveBase, solveRole}, nil)
@@ -244,9 +244,9 @@ func (b *Builder) imageChain(r *recipe.Role, chain role) (role, error) {
 		}
 		chain.boot = b.delta("boot/"+r.Name, solveBoot, nil, b.stack.Boot.Overlay, bootUnits(b.stack), delta, base)
 		chain.disks = b.disks(r.Name, b.base("tools", solveTools), chain.boot, delta, base)
-		layers = append(layers, billLayer{name: publish.LayerBoot, solve: solveBoot, tree: chain.boot, below: onRole})
+		bill = append(bill, billLayer{name: publish.LayerBoot, solve: solveBoot, tree: chain.boot, below: onRole})
 	}
-	chain.bill = b.bill(r, layers...)
+	chain.bill = b.bill(r, bill...)
 	chain.lock = b.roleLock(r, chain.debs, s.indexes, s.solves)
 	return chain, nil
 }

@@ -83,6 +83,9 @@ func (b *Builder) componentInputs(c *recipe.Component) []recipe.Input {
 		if op.Pack != "" {
 			in = append(in, b.stack.ComponentInputs(op.Pack)...)
 		}
+		if op.Checkout != "" {
+			in = append(in, folderInputs(b.opt.Checkout, op.Checkout)...)
+		}
 	}
 	return in
 }

@@ -38,6 +38,8 @@ type Bill struct {
 	Created  time.Time `json:"created"` // the epoch of the results, never the clock
 	StandIns []string  `json:"stand_ins"`
 	Packages []Package `json:"packages"` // by name, then architecture
+
+	tool bool // see [Spec]
 }
 
 // Origin says who made a package.

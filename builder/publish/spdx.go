@@ -88,7 +88,10 @@ func (d *document) digest() (store.Digest, error) {
 // images enters the two results and everything in them.
 func (d *document) images(b *Bill) {
 	image := d.result(b, "Image", "container image", "CONTAINER")
-	disk := d.result(b, "Disk", "disk", "OPERATING-SYSTEM")
+	var disk common.ElementID
+	if !b.tool {
+		disk = d.result(b, "Disk", "disk", "OPERATING-SYSTEM")
+	}
 	for i := range b.Packages {
 		p := &b.Packages[i]
 		id := d.enter(p)
@@ -96,7 +99,7 @@ func (d *document) images(b *Bill) {
 		if in(LayerBase) || in(LayerRole) || in(LayerContainer) {
 			d.relate(image, common.TypeRelationshipContains, id)
 		}
-		if in(LayerBase) || in(LayerRole) || in(LayerBoot) {
+		if !b.tool && (in(LayerBase) || in(LayerRole) || in(LayerBoot)) {
 			d.relate(disk, common.TypeRelationshipContains, id)
 		}
 	}

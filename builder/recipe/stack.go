@@ -45,6 +45,8 @@ type Stack struct {
 	Components map[string]*Component `yaml:"-" json:"-"`
 	Roles      map[string]*Role      `yaml:"-" json:"-"`
 	Overlays   map[string]*Overlay   `yaml:"-" json:"-"`
+	// ToolRoles are the stack's own roles that are no nodes of a cluster, by name; see [Runs].
+	ToolRoles map[string]*Role `yaml:"-" json:"-"`
 	// FS is the checkout that the stack was read from: paths in [Input],
 	// [OverlayEntry] and [Component.Path] open in it.
 	FS fs.FS `yaml:"-" json:"-"`
