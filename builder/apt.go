@@ -45,6 +45,9 @@ func (b *Builder) fetchIndex(suite string, archive recipe.Apt) *step.Step {
 	}{suite, "amd64", fmt.Sprint(archive.Components), archive.Keyring, archive.Mirror, archive.More}
 	return &step.Step{Name: "index/" + set.Suite, Kind: indexKind, Version: 2, Settings: set, MaxAge: b.opt.MaxIndexAge,
 		Run: func(ctx context.Context, r *step.Run) error {
+			if b.opt.Offline {
+				return fmt.Errorf("the store %s has no package indexes of %s, and no mirror may be asked (--offline): %s", b.store.Dir(), set.Suite, vendorHint)
+			}
 			c := &apt.Client{Temp: r.Dir, Sink: r.Sink}
 			mirror, err := b.mirror(ctx, c, archive)
 			if err != nil {

@@ -34,10 +34,13 @@ func (b *Builder) compile(called, name string) *step.Step {
 		Inputs: sourceInputs(b.opt.Checkout, "go.mod", "go.sum", "cmd/"+name, "builder/node", "builder/cluster", "builder/event"),
 		Run: func(ctx context.Context, r *step.Run) error {
 			out := filepath.Join(r.Dir, name)
-			err := sandbox.Run(ctx, sandbox.Spec{Args: []string{"go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-o", out, "./cmd/" + name},
-				Dir: b.opt.Checkout, Env: append(sandbox.UserEnv(), "PATH="+os.Getenv("PATH"), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64", "GOFLAGS="),
-				Stdout: r.Log, Stderr: r.Log})
+			env, err := b.moduleEnv(r.Dir)
 			if err != nil {
+				return err
+			}
+			args := []string{"go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-o", out, "./cmd/" + name}
+			env = append(append(sandbox.UserEnv(), "PATH="+os.Getenv("PATH"), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64"), env...)
+			if err := b.runGo(ctx, r, args, env); err != nil {
 				return err
 			}
 			return r.PutFile("program", out)

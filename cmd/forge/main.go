@@ -102,7 +102,7 @@ func newRoot(v *viper.Viper) *cobra.Command {
 	v.SetEnvKeyReplacer(strings.NewReplacer("-", "_", ".", "_"))
 	v.AutomaticEnv()
 	completeFlags(root, v)
-	root.AddCommand(lintCommand(v), initCommand(), buildCommand(v), planCommand(v), lockCommand(v), loadCommand(v), bootCommand(v), upCommand(v), downCommand(v), statusCommand(v), logsCommand(), shCommand(), seedCommand(v), renderCommand(v), pushCommand(v), schemaCommand(v), gcCommand(v), doctorCommand(), versionCommand())
+	root.AddCommand(lintCommand(v), initCommand(), buildCommand(v), planCommand(v), lockCommand(v), vendorCommand(v), loadCommand(v), bootCommand(v), upCommand(v), downCommand(v), statusCommand(v), logsCommand(), shCommand(), seedCommand(v), renderCommand(v), pushCommand(v), schemaCommand(v), gcCommand(v), doctorCommand(), versionCommand())
 	return root
 }
 
