@@ -43,6 +43,9 @@ func TakeBundle(ctx context.Context, opt *Options, path string) error {
 		return fmt.Errorf("bundle %s is of the stack %s, not of %s: name that one with --stack, or make a bundle of this one with forge vendor --stack %s",
 			path, in.Index.Stack, opt.Stack, opt.Stack)
 	}
+	if err := enough(in.Index, opt); err != nil {
+		return fmt.Errorf("bundle %s %w", path, err)
+	}
 	st, err := store.Open(opt.Store)
 	if err != nil {
 		return err
@@ -67,6 +70,9 @@ func TakeBundle(ctx context.Context, opt *Options, path string) error {
 			return fmt.Errorf("bundle %s: %s: %w", path, toolsLock, err)
 		}
 	}
+	if have := toolchain(); in.Index.Go != "" && in.Index.Go != have {
+		opt.Sink.Emit(event.Event{Time: time.Now(), Kind: event.Warning, Message: fmt.Sprintf("the bundle was written beside the Go toolchain %s, and the one here is %s: packages with forge's own programs get other bytes", in.Index.Go, have)})
+	}
 	if opt.Lock == "" && !opt.Locked {
 		opt.Lock = t.lock
 	}
@@ -75,6 +81,19 @@ func TakeBundle(ctx context.Context, opt *Options, path string) error {
 	}
 	opt.Offline, opt.bundle = true, t
 	return nil
+}
+
+// enough compares what a bundle was made for with what is to be built.
+func enough(x *bundle.Index, opt *Options) error {
+	for _, role := range opt.Roles {
+		if !slices.Contains(x.Roles, role) {
+			return fmt.Errorf("is of the roles %s, and %s is not among them: make one that has it with forge vendor --role %s", strings.Join(x.Roles, ", "), role, role)
+		}
+	}
+	if only := Only(x.Only); only == "" || only == opt.Only || only == OnlyImages && opt.Only == OnlyPackages {
+		return nil
+	}
+	return fmt.Errorf("was made with --only %s: build with that as well, or make a bundle of everything with forge vendor", x.Only)
 }
 
 // readBundle reads the files that the store lacks, as a step that people see.
@@ -135,12 +154,8 @@ func (t *taken) holds(b *Builder, g *step.Graph) error {
 	if len(missing) > most {
 		text += fmt.Sprintf(" and %d more", len(missing)-most)
 	}
-	made := "of the roles " + strings.Join(t.index.Roles, ", ")
-	if t.index.Only != "" {
-		made += " with --only " + t.index.Only
-	}
-	return fmt.Errorf("the bundle %s has not got %s, which %s names; it was made %s: make one of this lock with forge vendor, or build what it was made for",
-		t.path, text, b.pins.file, made)
+	return fmt.Errorf("the bundle %s has not got %s, which %s names: it was made of another lock; make one of this lock with forge vendor, or build by the bundle's own",
+		t.path, text, b.pins.file)
 }
 
 // lockedInputs are the files that the steps of a graph take from outside, as a lock has them.
