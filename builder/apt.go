@@ -89,6 +89,8 @@ func (s *solver) solve(name string, index *step.Step, install []string, essentia
 	return s.solves[name]
 }
 
+const aptSolveKind = "apt-solve"
+
 // ask asks apt.
 func (b *Builder) ask(name string, index *step.Step, install []string, essential bool, below, debs []*step.Step) *step.Step {
 	needs := []step.Ref{index.Out("lists")}
@@ -102,7 +104,7 @@ func (b *Builder) ask(name string, index *step.Step, install []string, essential
 		Install   []string
 		Essential bool
 	}{install, essential}
-	return &step.Step{Name: "solve/" + name, Kind: "apt-solve", Version: 2, Settings: set, Needs: needs,
+	return &step.Step{Name: "solve/" + name, Kind: aptSolveKind, Version: 2, Settings: set, Needs: needs,
 		Run: func(ctx context.Context, r *step.Run) error {
 			lists, err := r.Tree(ctx, index.Out("lists"))
 			if err != nil {

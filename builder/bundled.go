@@ -100,9 +100,17 @@ func enough(x *bundle.Index, opt *Options) error {
 func readBundle(ctx context.Context, in *bundle.Bundle, st *store.Store, to event.Sink) error {
 	sink, started := event.ForStep(to, "bundle"), time.Now()
 	sink.Emit(event.Event{Kind: event.StepStart})
-	err := in.Read(ctx, st, progressTo(sink, "read bundle"))
+	err := in.Read(ctx, intact{st}, progressTo(sink, "read bundle"))
 	endStep(sink, started, err)
 	return err
+}
+
+// intact is a store that has only what it can hand out: what is damaged is read again.
+type intact struct{ *store.Store }
+
+func (i intact) HasBlob(d store.Digest) bool {
+	_, err := i.BlobPath(d)
+	return err == nil
 }
 
 func progressTo(sink event.Sink, message string) func(done, total int64) {

@@ -28,9 +28,12 @@ func (b *Builder) program(name string) *step.Step {
 	})
 }
 
+// compiledKind is the kind of step that compiles a program from the checkout.
+const compiledKind = "go-build"
+
 func (b *Builder) compile(called, name string) *step.Step {
 	set := struct{ Program, Arch, Toolchain string }{name, "amd64", toolchain()}
-	return &step.Step{Name: called, Kind: "go-build", Version: 2, Settings: set,
+	return &step.Step{Name: called, Kind: compiledKind, Version: 2, Settings: set,
 		Inputs: sourceInputs(b.opt.Checkout, "go.mod", "go.sum", "cmd/"+name, "builder/node", "builder/cluster", "builder/event"),
 		Run: func(ctx context.Context, r *step.Run) error {
 			out := filepath.Join(r.Dir, name)

@@ -3,6 +3,7 @@ package builder
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"runtime/debug"
@@ -15,7 +16,6 @@ import (
 	"github.com/mesos-forge/forge/builder/lock"
 	"github.com/mesos-forge/forge/builder/source/apt"
 	"github.com/mesos-forge/forge/builder/step"
-	"github.com/mesos-forge/forge/builder/store"
 )
 
 // VendorOptions say what a bundle is.
@@ -64,37 +64,80 @@ func (b *Builder) collect(ctx context.Context) (*bundle.Index, error) {
 		if slices.Contains(fetching, s.Kind) {
 			wanted = append(wanted, s)
 		}
-		if name, ok := strings.CutPrefix(s.Name, "program/"); ok && s.Kind == "go-build" {
+		if name, ok := strings.CutPrefix(s.Name, "program/"); ok && s.Kind == compiledKind {
 			programs = append(programs, name)
 		}
 	}
-	slices.Sort(programs)
-	var modules *step.Step
-	if len(programs) > 0 {
-		modules = b.goModules(programs)
-		wanted = append(wanted, modules)
+	c := collection{Builder: b, jdks: b.jdkSolves()}
+	if slices.Sort(programs); len(programs) > 0 {
+		c.modules = b.goModules(programs)
+		wanted = append(wanted, c.modules)
 	}
-	jdks := b.jdkSolves()
-	g, err := step.NewGraph(slices.Concat(wanted, jdks)...)
-	if err != nil {
+	if c.graph, err = step.NewGraph(slices.Concat(wanted, c.jdks)...); err != nil {
 		return nil, err
 	}
-	done, err := b.exec.Execute(ctx, g)
-	if err != nil {
+	x, lost, err := c.fetch(ctx)
+	if err != nil || lost == "" {
+		return x, err
+	}
+	if err := c.forget(); err != nil {
 		return nil, err
 	}
-	x := &bundle.Index{Format: bundle.Format, Forge: forgeVersion(), Stack: b.stack.Name, Roles: b.opt.Roles, Only: string(b.opt.Only)}
-	if x.Inputs, err = b.lockedInputs(g); err != nil {
-		return nil, err
+	x, lost, err = c.fetch(ctx)
+	if err == nil && lost != "" {
+		err = fmt.Errorf("%s of %s was not fetched: no step asks for it", lost, b.pins.file)
 	}
-	if modules != nil {
+	return x, err
+}
+
+// collection is the graph that brings what a bundle is of.
+type collection struct {
+	*Builder
+	graph   *step.Graph
+	modules *step.Step   // nil: no program is compiled
+	jdks    []*step.Step // solves
+	done    map[string]step.Done
+}
+
+// fetch runs the graph and lists what it brought. lost names an input that the store has not got, or not
+// any more: steps whose results are there don't look for it.
+func (c *collection) fetch(ctx context.Context) (x *bundle.Index, lost string, err error) {
+	if c.done, err = c.exec.Execute(ctx, c.graph); err != nil {
+		return nil, "", err
+	}
+	x = &bundle.Index{Format: bundle.Format, Forge: forgeVersion(), Stack: c.stack.Name, Roles: c.opt.Roles, Only: string(c.opt.Only)}
+	if x.Inputs, err = c.lockedInputs(c.graph); err != nil {
+		return nil, "", err
+	}
+	if c.modules != nil {
 		x.Go = toolchain()
-		x.Inputs = append(x.Inputs, moduleInputs(done[modules.Name].Outputs)...)
+		x.Inputs = append(x.Inputs, moduleInputs(c.done[c.modules.Name].Outputs)...)
 	}
-	if err := b.addLocks(ctx, x, jdks, done); err != nil {
-		return nil, err
+	if err := c.addLocks(ctx, x); err != nil {
+		return nil, "", err
 	}
-	return x, b.allStored(x)
+	for _, in := range x.Inputs {
+		switch _, err := c.store.BlobPath(in.SHA256); {
+		case errors.Is(err, os.ErrNotExist):
+			lost = in.String()
+		case err != nil:
+			return nil, "", err
+		}
+	}
+	return x, lost, nil
+}
+
+// forget drops the results of steps that fetch, so that each looks for its files again.
+func (c *collection) forget() error {
+	for _, name := range sortedNames(c.done) {
+		if kind := c.done[name].Kind; kind != aptSolveKind && !slices.Contains(fetching, kind) {
+			continue
+		}
+		if err := c.store.DropResult(c.done[name].Key); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // jdkSolves are the steps that choose the packages of JDKs.
@@ -109,18 +152,18 @@ func (b *Builder) jdkSolves() []*step.Step {
 }
 
 // addLocks adds the lock, byte by byte, and one of what no lock has.
-func (b *Builder) addLocks(ctx context.Context, x *bundle.Index, jdks []*step.Step, done map[string]step.Done) error {
-	text, err := os.ReadFile(b.pins.file)
+func (c *collection) addLocks(ctx context.Context, x *bundle.Index) error {
+	text, err := os.ReadFile(c.pins.file)
 	if err != nil {
 		return fmt.Errorf("lock: %w", err)
 	}
-	if err := b.addText(ctx, x, lockFile, text); err != nil || len(jdks) == 0 {
+	if err := c.addText(ctx, x, lockFile, text); err != nil || len(c.jdks) == 0 {
 		return err
 	}
-	tools := &lock.Lock{Format: lock.Format, Stack: b.stack.Name, Date: b.pins.lock.Date, Debs: map[string][]lock.Deb{}}
-	for _, s := range jdks {
+	tools := &lock.Lock{Format: lock.Format, Stack: c.stack.Name, Date: c.pins.lock.Date, Debs: map[string][]lock.Deb{}}
+	for _, s := range c.jdks {
 		var pkgs []apt.Package
-		if err := b.readJSON(done[s.Name].Outputs["packages"].Digest, &pkgs); err != nil {
+		if err := c.readJSON(c.done[s.Name].Outputs["packages"].Digest, &pkgs); err != nil {
 			return err
 		}
 		var lines []lock.Deb
@@ -133,23 +176,13 @@ func (b *Builder) addLocks(ctx context.Context, x *bundle.Index, jdks []*step.St
 	if text, err = tools.Encode(); err != nil {
 		return err
 	}
-	return b.addText(ctx, x, toolsLock, text)
+	return c.addText(ctx, x, toolsLock, text)
 }
 
 func (b *Builder) addText(ctx context.Context, x *bundle.Index, name string, text []byte) error {
 	d, size, err := b.store.PutBlob(ctx, bytes.NewReader(text), "")
 	x.Inputs = append(x.Inputs, bundle.Input{Kind: bundle.KindLock, Name: name, Size: size, SHA256: d})
 	return err
-}
-
-// allStored drops nothing and forgets nothing: each line of the lock that steps did not ask for is an error.
-func (b *Builder) allStored(x *bundle.Index) error {
-	for _, in := range x.Inputs {
-		if !b.store.HasBlob(in.SHA256) {
-			return fmt.Errorf("%s of %s (%s) was not fetched: it is in no place that was asked", in, b.pins.file, store.Digest(in.SHA256).Short())
-		}
-	}
-	return nil
 }
 
 // forgeVersion is the version of the program.
