@@ -16,7 +16,7 @@ import (
 )
 
 // withoutNetwork makes forge run in a network namespace that has lo and nothing else, with an empty home and
-// nothing of the environment but PATH and env.
+// nothing of the environment but PATH and env, on a machine that lacks the programs which fetch things.
 func (f *forge) withoutNetwork(env ...string) {
 	f.t.Helper()
 	for _, program := range []string{"unshare", "ip"} {
@@ -28,10 +28,15 @@ func (f *forge) withoutNetwork(env ...string) {
 	if err := os.Mkdir(home, 0o755); err != nil {
 		f.t.Fatal(err)
 	}
-	f.wrap = append([]string{"unshare", "--net", "sh", "-c", `ip link set lo up && exec "$@"`, "sh",
-		"env", "-i", "PATH=" + os.Getenv("PATH"), "HOME=" + home}, env...)
-	script := append(slices.Clone(f.wrap), "sh", "-c", `ip -oneline link show up && ip route`)
-	if out, err := exec.Command(script[0], script[1:]...).CombinedOutput(); err != nil || !strings.HasPrefix(string(out), "1: lo:") || bytes.Count(out, []byte("\n")) != 1 {
+	const script = `set -e
+		ip link set lo up
+		for name in mvn pip3 git apt-get apt-config; do
+			path=$(command -v $name) && mount --bind /dev/null "$path"
+		done
+		exec "$@"`
+	f.wrap = append([]string{"unshare", "--net", "--mount", "sh", "-c", script, "sh", "env", "-i", "PATH=" + os.Getenv("PATH"), "HOME=" + home}, env...)
+	look := append(slices.Clone(f.wrap), "sh", "-c", `! mvn --version 2>/dev/null && ip -oneline link show up && ip route`)
+	if out, err := exec.Command(look[0], look[1:]...).CombinedOutput(); err != nil || !strings.HasPrefix(string(out), "1: lo:") || bytes.Count(out, []byte("\n")) != 1 {
 		f.t.Fatalf("the namespace has not lo alone: %v\n%s", err, out)
 	}
 }
