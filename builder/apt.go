@@ -45,6 +45,9 @@ func (b *Builder) fetchIndex(suite string, archive recipe.Apt) *step.Step {
 	}{suite, "amd64", fmt.Sprint(archive.Components), archive.Keyring, archive.Mirror, archive.More}
 	return &step.Step{Name: "index/" + set.Suite, Kind: indexKind, Version: 2, Settings: set, MaxAge: b.opt.MaxIndexAge,
 		Run: func(ctx context.Context, r *step.Run) error {
+			if b.opt.Offline {
+				return fmt.Errorf("the store %s has no package indexes of %s, and no mirror may be asked (--offline): %s", b.store.Dir(), set.Suite, vendorHint)
+			}
 			c := &apt.Client{Temp: r.Dir, Sink: r.Sink}
 			mirror, err := b.mirror(ctx, c, archive)
 			if err != nil {
@@ -86,6 +89,8 @@ func (s *solver) solve(name string, index *step.Step, install []string, essentia
 	return s.solves[name]
 }
 
+const aptSolveKind = "apt-solve"
+
 // ask asks apt.
 func (b *Builder) ask(name string, index *step.Step, install []string, essential bool, below, debs []*step.Step) *step.Step {
 	needs := []step.Ref{index.Out("lists")}
@@ -99,7 +104,7 @@ func (b *Builder) ask(name string, index *step.Step, install []string, essential
 		Install   []string
 		Essential bool
 	}{install, essential}
-	return &step.Step{Name: "solve/" + name, Kind: "apt-solve", Version: 2, Settings: set, Needs: needs,
+	return &step.Step{Name: "solve/" + name, Kind: aptSolveKind, Version: 2, Settings: set, Needs: needs,
 		Run: func(ctx context.Context, r *step.Run) error {
 			lists, err := r.Tree(ctx, index.Out("lists"))
 			if err != nil {

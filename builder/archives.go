@@ -14,9 +14,9 @@ import (
 const debianID = "debian"
 
 // archivesNamed says in one line which archives the images of a stack need and no setting names, before
-// anything is fetched. Packages alone need none.
+// anything is fetched. Packages alone need none, nor does a build from a bundle.
 func archivesNamed(s *recipe.Stack, opt Options) error {
-	if s.Distribution.ID == debianID || opt.Only == OnlyPackages {
+	if s.Distribution.ID == debianID || opt.Only == OnlyPackages || opt.bundle != nil {
 		return nil
 	}
 	var missing []string

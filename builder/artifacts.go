@@ -64,7 +64,7 @@ func (b *Builder) fetchArtifacts(name string, c *recipe.Component) *step.Step {
 		s.Needs = append(s.Needs, own.built[name].jar.Out("jar"), own.built[name].jar.Out("info"))
 	}
 	var java *step.Step
-	if _, err := exec.LookPath("mvn"); err != nil && usesMaven(c) {
+	if _, err := exec.LookPath("mvn"); err != nil && usesMaven(c) && !b.opt.Offline {
 		java = b.toolsTree("tools-java", b.stack.Tools.Java, "etc/hosts", "etc/resolv.conf")
 		s.Needs = append(s.Needs, java.Out("tree"))
 	}
@@ -109,6 +109,9 @@ func (b *Builder) fetchArtifacts(name string, c *recipe.Component) *step.Step {
 			if err != nil {
 				return err
 			}
+			if b.opt.Offline {
+				w.Places = first
+			}
 			if line, ok := b.pins.artifact(w.Artifact.Name, a); ok {
 				w.Artifact.Digest, w.Artifact.Size = sha256Digest(line.SHA256), line.Size
 			}
@@ -121,7 +124,7 @@ func (b *Builder) fetchArtifacts(name string, c *recipe.Component) *step.Step {
 		}
 		results, err := source.FetchAll(ctx, wants, b.store, b.opt.Jobs, r.Sink)
 		if err != nil {
-			return err
+			return b.offlineHint(err)
 		}
 		for i, res := range results {
 			path, err := b.store.BlobPath(res.Digest)

@@ -59,6 +59,8 @@ type Options struct {
 	Rebuild bool   // packages need not be those of the lock: the caller compares them
 
 	locking bool // a lock is made, see Lock
+	withJDK bool // a JDK comes from a tree, as on a host that has none, see Vendor
+	bundle  *taken
 }
 
 // Builder holds what the steps of one build share.
@@ -178,6 +180,9 @@ func (b *Builder) graphOf(names []string, targets func(role) []*step.Step) (*ste
 		return nil, nil, err
 	}
 	g, err := step.NewGraph(wanted...)
+	if err == nil {
+		err = b.opt.bundle.holds(b, g)
+	}
 	return g, roles, err
 }
 
@@ -205,7 +210,9 @@ func (b *Builder) chain(r *recipe.Role) (role, error) {
 	if err := b.checkEggs(r); err != nil {
 		return role{}, err
 	}
-	b.findJDKs(r)
+	if err := b.findJDKs(r); err != nil {
+		return role{}, err
+	}
 	chain := role{name: r.Name, debs: b.debs(r)}
 	chain.sboms = b.debBills(chain.debs, b.billPackages(r))
 	if b.opt.Only == OnlyPackages {

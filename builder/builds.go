@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 
@@ -125,6 +126,9 @@ func (b *Builder) mavenBuild(artifact string, m *recipe.MavenBuild, set Build, j
 func (b *Builder) gitTree(name, artifact string, commit git.Commit) *step.Step {
 	return &step.Step{Name: name, Kind: "git-tree", Version: 1, Settings: struct{ Commit string }{commit.ID},
 		Run: func(ctx context.Context, r *step.Run) error {
+			if _, err := os.Stat(commit.Repository); err != nil && b.opt.Offline {
+				return fmt.Errorf("setting builds.%s: the commit %s is not in the store, and the repository %s is not on this machine (--offline): %s", artifact, commit.ID, commit.Repository, vendorHint)
+			}
 			res, err := (&git.Client{Temp: r.Dir, Sink: r.Sink}).Tree(commit).Fetch(ctx, source.Artifact{Name: artifact}, b.store)
 			if err != nil {
 				return fmt.Errorf("setting builds.%w", err)

@@ -21,30 +21,45 @@ type compiler struct {
 }
 
 // findJDKs looks for what compiles the sources of Java in a role's layouts.
-func (b *Builder) findJDKs(r *recipe.Role) {
+func (b *Builder) findJDKs(r *recipe.Role) error {
 	for _, name := range r.Components {
 		for _, op := range b.wholeLayout(b.stack.Components[name]) {
 			if _, known := b.jdks[op.JDK]; known || op.Java == "" {
 				continue
 			}
-			jdk, err := java.Find(op.JDK, "")
-			if err == nil {
+			jdk, absent := java.Find(op.JDK, "")
+			if absent == nil && !b.opt.withJDK {
 				b.jdks[op.JDK] = compiler{JDK: jdk}
-			} else {
-				b.jdks[op.JDK] = compiler{tree: b.jdkTree(op.JDK)}
+				continue
 			}
+			tree, err := b.jdkTree(op.JDK)
+			if err != nil {
+				return fmt.Errorf("component %s: %w: %w", name, err, absent)
+			}
+			b.jdks[op.JDK] = compiler{tree: tree}
 		}
 	}
+	return nil
 }
+
+// jdkSolve is the name of the solve for a JDK.
+func jdkSolve(major string) string { return "jdk-" + major }
 
 // jdkTree makes a tree with the JDK of the stack's distribution, which is named alike in Debian and Ubuntu. It is in no
 // lock: the lock has the digest of the package that its classes come into.
-func (b *Builder) jdkTree(major string) *step.Step {
-	name := "jdk-" + major
+func (b *Builder) jdkTree(major string) (*step.Step, error) {
+	name := jdkSolve(major)
+	if b.opt.bundle != nil {
+		lines, ok := b.opt.bundle.tools.Debs[name]
+		if !ok {
+			return nil, fmt.Errorf("the bundle %s has no JDK %s, which forge vendor --with-jdk puts in", b.opt.bundle.path, major)
+		}
+		return b.base(name, b.once("solve/"+name, func(string) *step.Step { return b.lockedDebs(name, lines) })), nil
+	}
 	index := b.index(b.stack.Distribution.Suite, b.stack.Apt)
 	return b.base(name, b.once("solve/"+name, func(string) *step.Step {
 		return b.ask(name, index, []string{"openjdk-" + major + "-jdk-headless"}, true, nil, nil)
-	}))
+	})), nil
 }
 
 // wholeLayout are the operations of a component and of those that it packs.

@@ -79,7 +79,7 @@ func (b *Builder) findOperatorDeb(vendor *file.Folder, c *recipe.Component) (*op
 		return nil, fmt.Errorf("%s has %d files for the package %s: %s; leave the one that is meant", vendor, len(found), c.Upstream.Package, strings.Join(found, ", "))
 	case len(found) == 1:
 		return b.readOperatorDeb(vendor, found[0], c)
-	case pinned && !b.pins.write && len(b.opt.Mirrors) > 0 && !b.opt.Offline:
+	case pinned && !b.pins.write && b.obtainable(line):
 		o, err := pinnedDeb(line)
 		if err == nil {
 			o.Found = b.pinnedPaths(c)
@@ -94,6 +94,11 @@ func (b *Builder) findOperatorDeb(vendor *file.Folder, c *recipe.Component) (*op
 			strings.Join(globs, " or "), b.opt.Vendor, ProfileLab, c.Upstream.Package, ProfileLab)
 	}
 	return nil, nil
+}
+
+// obtainable tells whether the operator's file that the lock pins may come from elsewhere than the operator's folder.
+func (b *Builder) obtainable(line lock.Artifact) bool {
+	return len(b.opt.Mirrors) > 0 && !b.opt.Offline || b.opt.bundle.has(sha256Digest(line.SHA256))
 }
 
 // matches looks for the files of the operator's folder that an artifact may be.

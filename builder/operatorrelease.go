@@ -42,7 +42,7 @@ func (b *Builder) findRelease(vendor *file.Folder, c *recipe.Component, debs []s
 			b.files[c.Name].found[found[0]] = o.Digest
 		}
 		return globs, o, err
-	case len(debs) == 0 && pinned && len(b.opt.Mirrors) > 0 && !b.opt.Offline:
+	case len(debs) == 0 && pinned && b.obtainable(line):
 		version, err := layoutOf(c).Version(line.File)
 		if err != nil {
 			return nil, nil, fmt.Errorf("artifact %s in the lock: %w", name, err)

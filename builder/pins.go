@@ -52,6 +52,9 @@ func readPins(opt Options) (pins, error) {
 		return p, fmt.Errorf("lock %s is of stack %s, not of %s: name the right stack with --stack, or another lock", p.file, l.Stack, opt.Stack)
 	}
 	p.lock = l
+	if opt.bundle != nil && opt.Lock == opt.bundle.lock {
+		p.file = lockFile + " of the bundle " + opt.bundle.path
+	}
 	return p, nil
 }
 
@@ -162,6 +165,13 @@ func (b *Builder) locked(name string) (*step.Step, error) {
 	if !ok {
 		return nil, fmt.Errorf("lock %s has no packages for %s: it was written for other roles; make a lock with forge lock, or build without --locked", b.pins.file, name)
 	}
+	return b.lockedDebs(name, lines), nil
+}
+
+const lockedDebsKind = "locked-debs"
+
+// lockedDebs is the step that takes these packages.
+func (b *Builder) lockedDebs(name string, lines []lock.Deb) *step.Step {
 	debs := slices.Clone(lines)
 	in, order := map[string]store.Digest{}, make([]string, len(debs))
 	pkgs := make([]apt.Package, len(debs))
@@ -175,13 +185,13 @@ func (b *Builder) locked(name string) (*step.Step, error) {
 		Order  []string
 		Fields store.Digest // of what the lines say besides digests, which are inputs
 	}{order, store.DigestOf(fmt.Appendf(nil, "%+v", debs))}
-	return &step.Step{Name: "solve/" + name, Kind: "locked-debs", Version: 1, Settings: set, Inputs: in,
+	return &step.Step{Name: "solve/" + name, Kind: lockedDebsKind, Version: 1, Settings: set, Inputs: in,
 		Run: func(ctx context.Context, r *step.Run) error {
 			if err := b.fetch(ctx, r, &apt.Client{Temp: r.Dir, Sink: r.Sink}, pkgs); err != nil {
 				return err
 			}
 			return r.PutJSON("packages", pkgs)
-		}}, nil
+		}}
 }
 
 // lockedDeb is a package as it stands in a lock, and all that later steps see of it: so that a

@@ -34,20 +34,26 @@ func (b *Builder) program(name string) *step.Step {
 	})
 }
 
+// compiledKind is the kind of step that compiles a program from the checkout.
+const compiledKind = "go-build"
+
 func (b *Builder) compile(called, name string) *step.Step {
 	set := struct{ Program, Arch, Toolchain string }{name, "amd64", toolchain()}
 	sources := []string{"go.mod", "go.sum", "cmd/" + name, "builder/node", "builder/cluster", "builder/event"}
 	if name == forgeItself {
 		sources = []string{"go.mod", "go.sum", "cmd/" + name, "builder", "example.go", "cluster.example.yaml"}
 	}
-	return &step.Step{Name: called, Kind: "go-build", Version: 2, Settings: set,
+	return &step.Step{Name: called, Kind: compiledKind, Version: 2, Settings: set,
 		Inputs: sourceInputs(b.opt.Checkout, sources...),
 		Run: func(ctx context.Context, r *step.Run) error {
 			out := filepath.Join(r.Dir, name)
-			err := sandbox.Run(ctx, sandbox.Spec{Args: []string{"go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-o", out, "./cmd/" + name},
-				Dir: b.opt.Checkout, Env: append(sandbox.UserEnv(), "PATH="+os.Getenv("PATH"), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64", "GOFLAGS="),
-				Stdout: r.Log, Stderr: r.Log})
+			env, err := b.moduleEnv(r.Dir)
 			if err != nil {
+				return err
+			}
+			args := []string{"go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-o", out, "./cmd/" + name}
+			env = append(append(sandbox.UserEnv(), "PATH="+os.Getenv("PATH"), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64"), env...)
+			if err := b.runGo(ctx, r, args, env); err != nil {
 				return err
 			}
 			return r.PutFile("program", out)

@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/viper"
@@ -27,6 +29,9 @@ func buildCommand(v *viper.Viper) *cobra.Command {
 			} else if key != nil {
 				opt.Key = key
 			}
+			if err := takeBundle(cmd, v, &opt); err != nil {
+				return err
+			}
 			b, err := builder.New(opt)
 			if err != nil {
 				return err
@@ -44,6 +49,27 @@ func buildCommand(v *viper.Viper) *cobra.Command {
 		}}
 	pipelineFlags(cmd.Flags())
 	signFlag(cmd, "sign the provenance of what is built")
+	cmd.Flags().String("bundle", "", "build from this bundle of forge vendor, a file or a folder, and take nothing from anywhere else")
 	onlyFlag(cmd, "make no more than this: packages, or images (packages and container images, no disks)", builder.Onlys()...)
 	return cmd
+}
+
+// takeBundle reads the bundle that --bundle names.
+func takeBundle(cmd *cobra.Command, v *viper.Viper, opt *builder.Options) error {
+	name := v.GetString("bundle")
+	if name == "" {
+		return nil
+	}
+	if opt.Refresh {
+		return usageError{fmt.Errorf("--bundle takes nothing from a network, so --refresh has nothing to say: leave one of them out")}
+	}
+	path, err := filepath.Abs(name)
+	if err != nil {
+		return fmt.Errorf("--bundle: %w", err)
+	}
+	if err := builder.TakeBundle(cmd.Context(), opt, path); err != nil {
+		endProgress(opt.Sink)
+		return err
+	}
+	return nil
 }

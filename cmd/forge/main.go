@@ -104,7 +104,7 @@ func newRoot(v *viper.Viper) *cobra.Command {
 	completeFlags(root, v)
 	root.AddCommand(
 		initCommand(), lintCommand(v), renderCommand(v), schemaCommand(v),
-		lockCommand(v), planCommand(v), buildCommand(v), diffCommand(v),
+		lockCommand(v), planCommand(v), vendorCommand(v), buildCommand(v), diffCommand(v),
 		loadCommand(v), pushCommand(v), pullCommand(v), publishCommand(v), inspectCommand(v), verifyCommand(v),
 		seedCommand(v), bootCommand(v), upCommand(v), downCommand(v), statusCommand(v), logsCommand(), shCommand(),
 		gcCommand(v), doctorCommand(), manCommand(), versionCommand())
