@@ -5,12 +5,10 @@ import (
 	"debug/buildinfo"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
-	"github.com/mesos-forge/forge/builder/archive"
 	"github.com/mesos-forge/forge/builder/publish"
 	"github.com/mesos-forge/forge/builder/recipe"
 	"github.com/mesos-forge/forge/builder/report"
@@ -19,6 +17,9 @@ import (
 	"github.com/mesos-forge/forge/builder/source/pypi"
 	"github.com/mesos-forge/forge/builder/step"
 )
+
+// homePage is forge's own.
+const homePage = "https://github.com/mesos-forge/forge"
 
 // billLayer is one layer of a role for its bill: the solve that says what is in it, and its tree.
 type billLayer struct {
@@ -33,6 +34,7 @@ type billSettings struct {
 	Epoch                      int64
 	Stack, Version, Role, Arch string
 	Packages                   map[string]billPackage // those that are not Debian's, by name
+	Tool                       bool                   `json:",omitempty"`
 }
 
 // billPackage is what the recipes know about a package and its file does not say.
@@ -49,24 +51,18 @@ type billPackage struct {
 // bill returns the step that draws up the list of a role's packages and the SBOM, and measures
 // its file trees. A layer comes after those below it.
 func (b *Builder) bill(r *recipe.Role, layers ...billLayer) *step.Step {
-	set := billSettings{Epoch: b.opt.Epoch.Unix(), Stack: b.stack.Name, Version: b.stack.Version, Role: r.Name, Arch: "amd64", Packages: b.billPackages(r)}
+	set := billSettings{Epoch: b.opt.Epoch.Unix(), Stack: b.stack.Name, Version: b.stack.Version, Role: r.Name, Arch: "amd64", Packages: b.billPackages(r), Tool: r.Runs != nil}
 	var needs []step.Ref
 	made := map[string]*step.Step{} // what packages are made of, by name
 	for _, l := range layers {
 		needs = append(needs, l.solve.Out("packages"), l.tree.Out("tree"))
 		for _, d := range l.debs {
-			needs = append(needs, d.Out("deb"))
-			for _, ref := range d.Needs {
-				if made[ref.Step.Name] == nil && (ref.Output == "files" || ref.Output == "program") {
-					needs = append(needs, ref)
-					made[ref.Step.Name] = ref.Step
-				}
-			}
+			needs = append(append(needs, d.Out("deb")), madeOf(d, made)...)
 		}
 	}
-	return &step.Step{Name: "bill/" + r.Name, Kind: "bill", Version: 3, Settings: set, Needs: needs,
+	return &step.Step{Name: "bill/" + r.Name, Kind: "bill", Version: 4, Settings: set, Needs: needs,
 		Run: func(ctx context.Context, run *step.Run) error {
-			spec := publish.Spec{Stack: set.Stack, Version: set.Version, Role: set.Role, Arch: set.Arch, Epoch: b.opt.Epoch}
+			spec := publish.Spec{Stack: set.Stack, Version: set.Version, Role: set.Role, Arch: set.Arch, Epoch: b.opt.Epoch, Tool: set.Tool}
 			usage := map[string]report.Folder{}
 			for _, l := range layers {
 				layer, err := billed(ctx, run, l, set.Packages, made)
@@ -109,14 +105,9 @@ func billed(ctx context.Context, run *step.Run, l billLayer, known map[string]bi
 		out.Packages = append(out.Packages, row)
 	}
 	for _, d := range l.debs {
-		p, err := debFields(ctx, run, d)
+		row, err := debRow(ctx, run, d, known, made)
 		if err != nil {
 			return out, err
-		}
-		row, k := billRow(p), known[p.Name]
-		row.Origin, row.StandIn, row.Licence, row.Purl = k.Origin, k.StandIn, k.Licence, ownPurl(p, k.Origin)
-		if row.Contains, err = parts(run, k, made); err != nil {
-			return out, fmt.Errorf("package %s: %w", p.Name, err)
 		}
 		out.Packages = append(out.Packages, row)
 	}
@@ -126,41 +117,6 @@ func billed(ctx context.Context, run *step.Run, l billLayer, known map[string]bi
 func billRow(p apt.Package) publish.Package {
 	return publish.Package{Name: p.Name, Version: p.Version, Architecture: p.Architecture, Source: p.Source, SourceVersion: p.SourceVersion,
 		SHA256: p.Digest.Hex(), Size: p.Size, Purl: p.Purl(), Homepage: p.Homepage}
-}
-
-// debFields reads what a package that no archive has says about itself.
-func debFields(ctx context.Context, run *step.Run, d *step.Step) (apt.Package, error) {
-	out, err := run.Digest(d.Out("deb"))
-	if err != nil {
-		return apt.Package{}, err
-	}
-	path, err := run.Blob(d.Out("deb"))
-	if err != nil {
-		return apt.Package{}, err
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return apt.Package{}, err
-	}
-	defer f.Close()
-	file, err := archive.OpenDeb(ctx, f, out.Size, archive.DebOptions{Name: d.Name})
-	if err != nil {
-		return apt.Package{}, err
-	}
-	field := file.Control.Get
-	return apt.Package{Name: field("Package"), Version: field("Version"), Architecture: field("Architecture"), Source: field("Package"),
-		SourceVersion: field("Version"), Digest: out.Digest, Size: out.Size, Homepage: field("Homepage")}, nil
-}
-
-// ownPurl names a package that is in none of Debian's archives: one that forge made, or the operator's
-// file, of which nothing but its content is known.
-func ownPurl(p apt.Package, origin publish.Origin) string {
-	name := strings.TrimPrefix(p.Purl(), "pkg:deb/debian/")
-	if origin == publish.FromOperator {
-		name, _, _ = strings.Cut(name, "?")
-		return "pkg:generic/" + name + "?checksum=sha256:" + p.Digest.Hex()
-	}
-	return "pkg:deb/mesos-forge/" + name
 }
 
 // billPackages returns what the recipes say about the packages of a role that forge makes or that the

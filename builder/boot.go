@@ -53,7 +53,7 @@ type Booted struct {
 
 // Boot starts a machine from the role's disk in the output folder, with a seed of its own.
 func (b *Builder) Boot(ctx context.Context, opt BootOptions) (*Booted, error) {
-	r, err := b.stack.Role(opt.Role)
+	r, err := b.stack.NodeRole(opt.Role)
 	if err != nil {
 		return nil, err
 	}

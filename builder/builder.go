@@ -23,7 +23,7 @@ import (
 type Options struct {
 	Checkout string // the folder with recipes, overlays and go.mod
 	Stack    string
-	Roles    []string // empty: every role of the stack but recipe.Golden
+	Roles    []string // empty: every role of the stack but recipe.Golden and those of tools
 	Store    string
 	Out      string
 	Vendor   string   // the operator's own files; need not exist
@@ -54,6 +54,9 @@ type Options struct {
 	Only     Only          // which results are made; "": all
 	Formats  []disk.Format // of the disks; empty: qcow2
 	DiskSize int64         // bytes of a disk; 0: what the stack says
+
+	Key     Signer // signs the provenance; nil: nobody does
+	Rebuild bool   // packages need not be those of the lock: the caller compares them
 
 	locking bool // a lock is made, see Lock
 }
@@ -92,7 +95,7 @@ func New(opt Options) (*Builder, error) {
 	if err := checkBuilds(stack, opt.Builds); err != nil {
 		return nil, err
 	}
-	if len(opt.Roles) == 0 {
+	if len(opt.Roles) == 0 { // those of a cluster
 		opt.Roles = slices.Sorted(maps.Keys(stack.Roles))
 		if opt.locking {
 			opt.Roles = stack.RoleNames()
@@ -133,6 +136,7 @@ func (b *Builder) Close() error { return b.store.Close() }
 type role struct {
 	name  string
 	debs  []*step.Step
+	sboms []*step.Step // of the debs, in their order
 	image *step.Step
 	boot  *step.Step // the tree with the kernel
 	disks map[disk.Format]*step.Step
@@ -146,7 +150,7 @@ type role struct {
 //	programs, sources -> debs -> solve -> role -> layer -----> image
 //	                                      |-> container -> layer /
 //	                           tools ----- \-> boot -> disk
-//	solves, trees of all layers -> bill: packages.json, SBOM
+//	solves, trees of all layers -> bill: packages.json, SBOM; debs -> their SBOMs
 //
 // targets says what of each role is asked for.
 func (b *Builder) graph(targets func(role) []*step.Step) (*step.Graph, []role, error) {
@@ -203,6 +207,7 @@ func (b *Builder) chain(r *recipe.Role) (role, error) {
 	}
 	b.findJDKs(r)
 	chain := role{name: r.Name, debs: b.debs(r)}
+	chain.sboms = b.debBills(chain.debs, b.billPackages(r))
 	if b.opt.Only == OnlyPackages {
 		chain.lock = b.roleLock(r, chain.debs, nil, nil)
 		return chain, nil
@@ -216,20 +221,20 @@ func (b *Builder) imageChain(r *recipe.Role, chain role) (role, error) {
 	index := s.index(b.stack.Distribution.Suite, b.stack.Apt)
 	solveBase := s.solve("base", index, b.stack.Rootfs.Packages, true, nil, nil)
 	solveRole := s.solve("role/"+r.Name, index, r.Packages, false, []*step.Step{solveBase}, chain.debs)
+	base := b.base("base", solveBase)
+	delta := b.delta("role/"+r.Name, solveRole, chain.debs, b.stack.Rootfs.Overlay, b.disabled(r), base)
+	if r.Runs != nil {
+		return b.toolChain(r, chain, s, layers(solveBase, base, solveRole, delta, chain.debs))
+	}
 	solveContainer := s.solve("container/"+r.Name, index, b.stack.Container.Packages, false, []*step.Step{solveBase, solveRole}, nil)
 	if s.err != nil {
 		return role{}, s.err
 	}
-	base := b.base("base", solveBase)
-	delta := b.delta("role/"+r.Name, solveRole, chain.debs, b.stack.Rootfs.Overlay, b.disabled(r), base)
 	container := b.delta("container/"+r.Name, solveContainer, nil, b.stack.Container.Overlay, nil, delta, base)
 	chain.image = b.image(r, b.layer(base, false), b.layer(delta, true), b.layer(container, true))
 	onRole := []string{publish.LayerRole, publish.LayerBase}
-	layers := []billLayer{
-		{name: publish.LayerBase, solve: solveBase, tree: base},
-		{name: publish.LayerRole, solve: solveRole, tree: delta, below: onRole[1:], debs: chain.debs},
-		{name: publish.LayerContainer, solve: solveContainer, tree: container, below: onRole},
-	}
+	bill := append(layers(solveBase, base, solveRole, delta, chain.debs),
+		billLayer{name: publish.LayerContainer, solve: solveContainer, tree: container, below: onRole})
 	if b.opt.Only != OnlyImages {
 		toolsIndex := s.index(b.stack.Tools.Distribution.Suite, b.stack.Tools.Apt)
 		solveBoot := s.solve("boot/"+r.Name, index, slices.Concat(b.stack.Boot.KernelPackages(), b.stack.Boot.Packages), false, []*step.Step{solveBase, solveRole}, nil)
@@ -239,9 +244,9 @@ func (b *Builder) imageChain(r *recipe.Role, chain role) (role, error) {
 		}
 		chain.boot = b.delta("boot/"+r.Name, solveBoot, nil, b.stack.Boot.Overlay, bootUnits(b.stack), delta, base)
 		chain.disks = b.disks(r.Name, b.base("tools", solveTools), chain.boot, delta, base)
-		layers = append(layers, billLayer{name: publish.LayerBoot, solve: solveBoot, tree: chain.boot, below: onRole})
+		bill = append(bill, billLayer{name: publish.LayerBoot, solve: solveBoot, tree: chain.boot, below: onRole})
 	}
-	chain.bill = b.bill(r, layers...)
+	chain.bill = b.bill(r, bill...)
 	chain.lock = b.roleLock(r, chain.debs, s.indexes, s.solves)
 	return chain, nil
 }
@@ -271,18 +276,21 @@ type Result struct {
 
 // RoleResult is what was made for one role.
 type RoleResult struct {
-	Role     string       `json:"role"`
-	Debs     []string     `json:"debs"`
-	Image    string       `json:"image,omitempty"`  // folder of the OCI layout
-	Digest   string       `json:"digest,omitempty"` // of the image's manifest
-	Disks    []string     `json:"disks,omitempty"`
-	Lock     string       `json:"lock"`               // what exactly went in
-	Packages string       `json:"packages,omitempty"` // packages.json
-	SBOM     string       `json:"sbom,omitempty"`
-	StandIns []string     `json:"standins,omitempty"`
-	Wanted   []Wanted     `json:"wanted,omitempty"`
-	Contents int          `json:"contents,omitempty"` // packages in image and disk
-	Files    []ResultFile `json:"files"`              // all of it, with sizes and digests
+	Role     string   `json:"role"`
+	Debs     []string `json:"debs"`
+	Image    string   `json:"image,omitempty"`  // folder of the OCI layout
+	Digest   string   `json:"digest,omitempty"` // of the image's manifest
+	Disks    []string `json:"disks,omitempty"`
+	Lock     string   `json:"lock"`               // what exactly went in
+	Packages string   `json:"packages,omitempty"` // packages.json
+	SBOM     string   `json:"sbom,omitempty"`
+	// Provenance says where all of it comes from; Bundle is that, signed.
+	Provenance string       `json:"provenance"`
+	Bundle     string       `json:"bundle,omitempty"`
+	StandIns   []string     `json:"standins,omitempty"`
+	Wanted     []Wanted     `json:"wanted,omitempty"`
+	Contents   int          `json:"contents,omitempty"` // packages in image and disk
+	Files      []ResultFile `json:"files"`              // all of it, with sizes and digests
 }
 
 // Build makes everything and places it in the output folder.
@@ -297,6 +305,9 @@ func (b *Builder) Build(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	for _, r := range roles {
+		if b.opt.Rebuild {
+			continue
+		}
 		if err := b.conflicts(r, done); err != nil {
 			return nil, fmt.Errorf("role %s: %w", r.name, err)
 		}

@@ -83,6 +83,9 @@ func (b *Builder) componentInputs(c *recipe.Component) []recipe.Input {
 		if op.Pack != "" {
 			in = append(in, b.stack.ComponentInputs(op.Pack)...)
 		}
+		if op.Checkout != "" {
+			in = append(in, folderInputs(b.opt.Checkout, op.Checkout)...)
+		}
 	}
 	return in
 }
@@ -106,7 +109,7 @@ func (b *Builder) layout(dir string, ops []recipe.Operation, artifacts *step.Ste
 
 // deb returns the step that makes one package; spec says what is in it.
 func (b *Builder) deb(name string, l layout, in []recipe.Input, settings any, spec func(deb.Inputs) (deb.Spec, error)) *step.Step {
-	s := &step.Step{Name: name, Kind: "deb", Version: 7, Settings: settings, Inputs: digests(in), Needs: l.needs()}
+	s := &step.Step{Name: name, Kind: "deb", Version: 8, Settings: settings, Inputs: digests(in), Needs: l.needs()}
 	s.Run = func(ctx context.Context, r *step.Run) error {
 		inputs := deb.Inputs{Stack: b.stack, Checkout: b.opt.Checkout, TempDir: r.Dir}
 		if len(l.ops) > 0 {
@@ -129,6 +132,9 @@ func (b *Builder) deb(name string, l layout, in []recipe.Input, settings any, sp
 			return err
 		})
 		if err != nil {
+			return err
+		}
+		if err := r.PutBytes("copyright", []byte(sp.Copyright)); err != nil {
 			return err
 		}
 		return r.PutJSON("info", res)

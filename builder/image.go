@@ -46,10 +46,16 @@ type layerSettings struct {
 // output folder.
 func (b *Builder) image(r *recipe.Role, layers ...*step.Step) *step.Step {
 	about := map[string]string{spec.AnnotationVersion: b.stack.RoleVersion(r), spec.AnnotationDescription: r.Summary,
-		spec.AnnotationSource: "https://github.com/mesos-forge/forge", oci.StackLabel: b.stack.Name}
+		spec.AnnotationSource: homePage, oci.StackLabel: b.stack.Name}
 	cfg := oci.Config{Role: r.Name, Ref: r.Name, Labels: about, Annotations: about, Created: b.opt.Epoch, StandIns: b.standIns(r),
 		Env:        []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
 		Entrypoint: []string{"/usr/bin/forge-node", "container-init"}, StopSignal: "SIGTERM"}
+	if r.Runs != nil {
+		cfg.Entrypoint = r.Runs.Program
+		for _, name := range sortedNames(r.Runs.Env) {
+			cfg.Env = append(cfg.Env, name+"="+r.Runs.Env[name])
+		}
+	}
 	for _, name := range r.Components {
 		for _, s := range b.stack.Components[name].Services {
 			if !slices.Contains(r.Services, s.Name) {

@@ -22,9 +22,9 @@ var ranks = []struct {
 	own      bool
 }{
 	{[]string{"cmd/", "hack/"}, true}, // cmd/X/internal
-	{[]string{"builder/lint"}, false},
+	{[]string{"builder/lint", "builder/evidence"}, false},
 	{[]string{"builder"}, false},
-	{[]string{"builder/deb", "builder/rootfs", "builder/image/", "builder/fleet", "builder/publish", "builder/report"}, false},
+	{[]string{"builder/deb", "builder/rootfs", "builder/image/", "builder/fleet", "builder/publish", "builder/compare", "builder/report"}, false},
 	{[]string{"builder/source", "builder/archive", "builder/sandbox", "builder/store", "builder/step"}, true},
 	{[]string{"builder/recipe", "builder/lock", "builder/fit", "builder/cluster", "builder/node", "builder/event", topFolder}, true},
 }

@@ -83,6 +83,8 @@ func (b *Builder) operate(ctx context.Context, r *step.Run, dir string, op recip
 			return err
 		}
 		return copyFile(src, to, mode(op.Mode, 0o755))
+	case op.Checkout != "":
+		return copyFolder(b.opt.Checkout, op.Checkout, to)
 	case op.Java != "":
 		return b.compileJava(ctx, r, dir, op, l)
 	case op.Rearrange != "":

@@ -20,6 +20,7 @@ import (
 	"github.com/mesos-forge/forge/builder/event"
 	"github.com/mesos-forge/forge/builder/fleet"
 	"github.com/mesos-forge/forge/builder/image/vm"
+	"github.com/mesos-forge/forge/builder/node"
 )
 
 // MachinesOptions say which nodes of an inventory run as virtual machines, and on what.
@@ -53,13 +54,24 @@ type runningNode struct {
 	node    cluster.Node
 	machine *vm.Machine
 	log     string
+	agent   func(context.Context) (*node.Status, error) // asks the machine's agent
+	wait    time.Duration                               // answerTime
 
-	mu   sync.Mutex
-	last fleet.NodeStatus
+	mu       sync.Mutex
+	last     fleet.NodeStatus
+	heard    time.Time     // when last was said
+	asked    chan struct{} // closed when the last question has its answer, or will have none
+	patience time.Duration // for the answer to the next
 }
 
-// answerTime is what a machine's agent gets to say how its node is, each time it is asked.
-const answerTime = 10 * time.Second
+const (
+	// answerTime is how long a status waits for a machine's agent, before it tells the last that is known.
+	answerTime = 10 * time.Second
+	// longestAnswer is how long an answer may take at most: by then the agent itself has given up.
+	longestAnswer = 70 * time.Second
+	// silence is how long the last answer counts.
+	silence = 3 * time.Minute
+)
 
 // MachinesDir is the folder of a cluster's machines in a folder for results.
 func MachinesDir(out, clusterName string) string { return filepath.Join(out, "machines", clusterName) }
@@ -175,12 +187,16 @@ func (b *Builder) startMachine(ctx context.Context, opt MachinesOptions, n clust
 	if err != nil {
 		return nil, fmt.Errorf("machine %s: %w", n.Name, err)
 	}
-	r := &runningNode{node: n, log: filepath.Join(dir, "serial.log")}
+	r := &runningNode{node: n, log: filepath.Join(dir, "serial.log"), wait: answerTime, patience: answerTime}
 	// It is powered off in good order when ctx ends, not killed by it.
 	r.machine, err = vm.Start(context.WithoutCancel(ctx), vm.Spec{Name: n.Name, Programs: programs, Disk: vm.Drive{Path: base}, Overlay: filepath.Join(dir, overlayName),
 		Seed: filepath.Join(dir, "seed.iso"), Extra: disks, Firmware: vm.BIOS, ProbeCache: filepath.Join(b.store.Dir(), "kvm.json"),
 		MemoryMiB: opt.MemoryMiB, Network: network, SerialLog: r.log, Events: b.opt.Sink})
-	return r, err
+	if err != nil {
+		return nil, err
+	}
+	r.agent = r.machine.Status
+	return r, nil
 }
 
 // baseImage is the image that a machine's overlay lies over: a link to the role's disk of when the machine was made, which
@@ -254,20 +270,57 @@ func (n *runningNode) status(ctx context.Context) fleet.NodeStatus {
 		s.Problem = "its machine has ended; its console is in " + n.log
 		return s
 	default:
+		return n.latest(ctx, s)
 	}
-	ctx, cancel := context.WithTimeout(ctx, answerTime) // before the agent runs there is none
-	defer cancel()
-	said, err := n.machine.Status(ctx)
+}
+
+// latest is what the agent has said last.
+func (n *runningNode) latest(ctx context.Context, s fleet.NodeStatus) fleet.NodeStatus {
+	select {
+	case <-n.ask(ctx, s):
+	case <-time.After(n.wait):
+	case <-ctx.Done():
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if err != nil { // before the agent runs, and while it restarts
-		if n.last.Node == "" {
-			n.last = fleet.Starting(s, "it boots; its console is in "+n.log)
-		}
-		return n.last
+	switch {
+	case n.last.Node == "": // before the agent runs
+		return fleet.Starting(s, "it boots; its console is in "+n.log)
+	case time.Since(n.heard) > silence:
+		return fleet.Starting(s, fmt.Sprintf("its agent has said nothing since %s; its console is in %s", n.heard.Format(time.TimeOnly), n.log))
 	}
-	n.last = fleet.StatusOf(s, said)
 	return n.last
+}
+
+// ask asks the agent how the node is, unless the answer to an earlier question is still to come: an emulated machine on a
+// busy host may take longer for one than a person waits, and each further question would make it slower.
+// The channel is closed when the answer is kept, or none came.
+func (n *runningNode) ask(ctx context.Context, s fleet.NodeStatus) <-chan struct{} {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.asked != nil {
+		select {
+		case <-n.asked:
+		default:
+			return n.asked
+		}
+	}
+	answered := make(chan struct{})
+	n.asked = answered
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), n.patience)
+	go func() {
+		defer close(answered)
+		defer cancel()
+		said, err := n.agent(ctx)
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		if err != nil { // it is not there yet, or slow
+			n.patience = min(2*n.patience, longestAnswer)
+			return
+		}
+		n.last, n.heard = fleet.StatusOf(s, said), time.Now()
+	}()
+	return answered
 }
 
 // PowerOff asks all machines to shut down, and waits until they have. When ctx ends first they are killed.

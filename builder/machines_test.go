@@ -1,13 +1,18 @@
 package builder
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mesos-forge/forge/builder/cluster"
 	"github.com/mesos-forge/forge/builder/event"
+	"github.com/mesos-forge/forge/builder/fleet"
+	"github.com/mesos-forge/forge/builder/node"
 )
 
 func TestChosenNodes(t *testing.T) {
@@ -55,6 +60,40 @@ func TestDataDisksOfMachines(t *testing.T) {
 	if fi, err := os.Stat(disks[1].Path); err != nil || fi.Size() != 64<<20 {
 		t.Errorf("the second disk: %v, %v; want the size that it was made with", fi, err)
 	}
+}
+
+// An agent that is slower than the table is asked once, and its answer is told when it has come.
+func TestStatusOfASlowMachine(t *testing.T) {
+	questions, answers := make(chan struct{}, 10), make(chan error)
+	n := &runningNode{wait: time.Millisecond, patience: answerTime, agent: func(context.Context) (*node.Status, error) {
+		questions <- struct{}{}
+		err := <-answers
+		return &node.Status{Level: node.LevelInRole}, err
+	}}
+	s := fleet.NodeStatus{Node: "slave1"}
+	for range 3 {
+		if got := n.latest(t.Context(), s); got.Level != node.LevelStarting || !strings.Contains(got.Problem, "it boots") {
+			t.Errorf("before the first answer: %+v", got)
+		}
+	}
+	answers <- errors.New("nobody there")
+	n.wait = time.Minute
+	go func() { answers <- nil }() // to the second question
+	var got fleet.NodeStatus
+	for got.Level != node.LevelInRole && t.Context().Err() == nil {
+		got = n.latest(t.Context(), s)
+	}
+	if got.Node != "slave1" || got.Problem != "" {
+		t.Errorf("after the second answer: %+v", got)
+	}
+	if n.patience != 2*answerTime || len(questions) != 2 {
+		t.Errorf("%d questions; the next has %s for its answer", len(questions), n.patience)
+	}
+	n.wait, n.heard = 0, time.Now().Add(-2*silence)
+	if got := n.latest(t.Context(), s); got.Level != node.LevelStarting || !strings.Contains(got.Problem, "said nothing since") {
+		t.Errorf("of an agent that is silent: %+v", got)
+	}
+	answers <- nil
 }
 
 // A machine stays with the image that its overlay lies over, until a person says otherwise.

@@ -30,6 +30,7 @@ func everything(r role) []*step.Step {
 	if r.image == nil { // packages alone
 		all = append(all, r.debs...)
 	}
+	all = append(all, r.sboms...)
 	return slices.DeleteFunc(all, func(s *step.Step) bool { return s == nil })
 }
 

@@ -2,6 +2,7 @@ package builder
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -17,7 +18,7 @@ import (
 
 // placeReport writes the report. One that speaks of the same results stays when nothing had to be
 // done: it is the one that says how they were made.
-func (b *Builder) placeReport(p *placer, roles []role, done map[string]step.Done, started time.Time, res *Result) error {
+func (b *Builder) placeReport(ctx context.Context, p *placer, roles []role, done map[string]step.Done, started time.Time, res *Result) error {
 	made, err := json.Marshal(res.Roles)
 	if err != nil {
 		return err
@@ -25,7 +26,7 @@ func (b *Builder) placeReport(p *placer, roles []role, done map[string]step.Done
 	if res.Ran > 0 {
 		delete(p.results, ReportName)
 	}
-	return p.text(ReportName, store.DigestOf(made), func(w io.Writer) error {
+	return p.text(ReportName, store.DigestOf(made), func(w io.Writer) (err error) {
 		d := report.Data{Stack: b.stack.Name, Version: b.stack.Version, Summary: b.stack.Summary,
 			Distribution: fmt.Sprintf("%s %s (%s)", b.stack.Distribution.ID, b.stack.Distribution.Version, b.stack.Distribution.Suite),
 			Epoch:        b.opt.Epoch, Started: started, Took: time.Since(started), Steps: pageSteps(done, started)}
@@ -36,6 +37,9 @@ func (b *Builder) placeReport(p *placer, roles []role, done map[string]step.Done
 			}
 			d.Roles = append(d.Roles, page)
 			d.Next = append(d.Next, nextCommands(r, len(page.StandIns) > 0)...)
+		}
+		if d.Changes, err = p.pageChanges(ctx, roles); err != nil {
+			return err
 		}
 		return report.Write(w, d)
 	})

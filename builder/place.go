@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -45,6 +46,7 @@ type placer struct {
 	store   *store.Store
 	lock    *flock.Flock
 	results map[string]placed // by path below out
+	before  map[string]placed // what they were when the folder was opened
 	claimed map[string]bool   // results of this build
 	written int
 }
@@ -59,7 +61,7 @@ func openPlacer(ctx context.Context, out string, st *store.Store) (*placer, erro
 	if ok, err := p.lock.TryLockContext(ctx, lockPause); err != nil || !ok {
 		return nil, fmt.Errorf("lock: %w", err)
 	}
-	if err := os.RemoveAll(p.temp()); err != nil { // of a forge that was killed
+	if err := errors.Join(os.RemoveAll(p.temp()), os.RemoveAll(p.former())); err != nil { // of a forge that was killed
 		return nil, errors.Join(err, p.lock.Close())
 	}
 	b, err := os.ReadFile(filepath.Join(out, placedName))
@@ -69,10 +71,11 @@ func openPlacer(ctx context.Context, out string, st *store.Store) (*placer, erro
 	if err != nil || p.results == nil { // absent or not readable: everything is placed anew
 		p.results = map[string]placed{}
 	}
+	p.before = maps.Clone(p.results)
 	return p, nil
 }
 
-func (p *placer) close() error { return p.lock.Close() }
+func (p *placer) close() error { return errors.Join(os.RemoveAll(p.former()), p.lock.Close()) }
 
 func (p *placer) temp() string { return filepath.Join(p.out, ".forge", "tmp") }
 
@@ -136,6 +139,7 @@ func (p *placer) place(r result) (string, error) {
 		err = p.dropSums()
 	}
 	if err == nil {
+		p.keepFormer(r.path)
 		err = exchange(tmp, path)
 	}
 	if err != nil {
@@ -243,7 +247,8 @@ func (p *placer) retire(roles []string) error {
 			p.results[rel] = r
 			continue
 		}
-		if strings.HasPrefix(rel, "debs/") && p.untouched(rel, r) {
+		stale := strings.HasPrefix(rel, "debs/") || filepath.Base(rel) == BundleName // a signature of what was there
+		if stale && p.untouched(rel, r) {
 			if err := errors.Join(p.dropSums(), os.Remove(filepath.Join(p.out, rel))); err != nil {
 				return err
 			}

@@ -13,6 +13,9 @@ import (
 	"github.com/mesos-forge/forge/builder/store"
 )
 
+// forgeItself is the program that runs.
+const forgeItself = "forge"
+
 // program returns the step for one of forge's own programs: compiled from the checkout, or, where the
 // checkout has recipes only, the one that a release brings.
 func (b *Builder) program(name string) *step.Step {
@@ -24,14 +27,21 @@ func (b *Builder) program(name string) *step.Step {
 		if err != nil {
 			executable = os.Args[0]
 		}
+		if name == forgeItself {
+			return released(called, executable)
+		}
 		return released(called, releasedPath(executable, name))
 	})
 }
 
 func (b *Builder) compile(called, name string) *step.Step {
 	set := struct{ Program, Arch, Toolchain string }{name, "amd64", toolchain()}
+	sources := []string{"go.mod", "go.sum", "cmd/" + name, "builder/node", "builder/cluster", "builder/event"}
+	if name == forgeItself {
+		sources = []string{"go.mod", "go.sum", "cmd/" + name, "builder", "example.go", "cluster.example.yaml"}
+	}
 	return &step.Step{Name: called, Kind: "go-build", Version: 2, Settings: set,
-		Inputs: sourceInputs(b.opt.Checkout, "go.mod", "go.sum", "cmd/"+name, "builder/node", "builder/cluster", "builder/event"),
+		Inputs: sourceInputs(b.opt.Checkout, sources...),
 		Run: func(ctx context.Context, r *step.Run) error {
 			out := filepath.Join(r.Dir, name)
 			err := sandbox.Run(ctx, sandbox.Spec{Args: []string{"go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-o", out, "./cmd/" + name},

@@ -65,7 +65,7 @@ func (p *Preview) Node(name string) (*node.Rendering, error) {
 	if role == "" {
 		role = d.Node.Role
 	}
-	r, err := p.stack.Role(role)
+	r, err := p.stack.NodeRole(role)
 	if err != nil {
 		return nil, fmt.Errorf("node %s: %w", name, err)
 	}

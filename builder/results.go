@@ -75,7 +75,7 @@ func (b *Builder) placeAll(ctx context.Context, roles []role, done map[string]st
 		return err
 	}
 	res.Written = p.written
-	if err := b.placeReport(p, roles, done, started, res); err != nil {
+	if err := b.placeReport(ctx, p, roles, done, started, res); err != nil {
 		return err
 	}
 	err = p.text(SumsName, store.DigestOf(sums.Bytes()), func(w io.Writer) error {
@@ -89,7 +89,7 @@ func (b *Builder) placeAll(ctx context.Context, roles []role, done map[string]st
 // place puts the results of a role into the output folder.
 func (b *Builder) place(ctx context.Context, p *placer, r role, done map[string]step.Done) (RoleResult, error) {
 	res := RoleResult{Role: r.name, Lock: filepath.Join(r.name, lockFile)}
-	for _, s := range r.debs {
+	for i, s := range r.debs {
 		var info deb.Result
 		d := done[s.Name]
 		if err := b.readJSON(d.Outputs["info"].Digest, &info); err != nil {
@@ -100,6 +100,9 @@ func (b *Builder) place(ctx context.Context, p *placer, r role, done map[string]
 			return res, err
 		}
 		res.Debs = append(res.Debs, rel)
+		if err := p.file(ctx, r.name, rel+SBOMSuffix, done[r.sboms[i].Name].Outputs["sbom"].Digest); err != nil {
+			return res, err
+		}
 	}
 	outputs := map[string]step.Output{res.Lock: done[r.lock.Name].Outputs["lock"]}
 	if r.image != nil {
@@ -122,6 +125,9 @@ func (b *Builder) place(ctx context.Context, p *placer, r role, done map[string]
 		if err := p.file(ctx, r.name, rel, outputs[rel].Digest); err != nil {
 			return res, err
 		}
+	}
+	if err := b.placeProvenance(ctx, p, &res); err != nil {
+		return res, err
 	}
 	recipe, err := b.stack.Role(r.name)
 	if err != nil {

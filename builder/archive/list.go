@@ -7,40 +7,89 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
+	"strings"
 )
 
-// ListTar reads the uncompressed tar stream r and hands its entries to visit, in the archive's order, without
-// unpacking them: for who must know what an archive holds before anything is made of it. Of o it heeds Name,
-// Limits, ConfineLinks, AllowDevices and AllowFIFOs; names are judged as [ExtractTar] does, and so are types.
-// Owners and modification times are as the archive has them. Errors are *EntryError; one of visit ends the reading.
-func ListTar(ctx context.Context, r io.Reader, o Options, visit func(Entry) error) error {
-	b, t := newBudget(o.Limits), tar.NewReader(bufio.NewReaderSize(r, copySize))
-	for {
-		if err := ctx.Err(); err != nil {
-			return &EntryError{Archive: o.Name, Err: err}
-		}
-		h, err := t.Next()
-		switch {
-		case err == io.EOF:
-			return nil
-		case errors.Is(err, tar.ErrInsecurePath): // judged by cleanName
-		case err != nil:
-			return &EntryError{Archive: o.Name, Err: fmt.Errorf("%w: %w", ErrMalformed, err)}
-		}
-		if err := b.entry(h.Size); err != nil {
-			return &EntryError{Archive: o.Name, Entry: h.Name, Err: err}
-		}
-		if h.Typeflag == tar.TypeXGlobalHeader {
+// Item is one entry of a tar stream that is read and not unpacked.
+type Item struct {
+	Entry
+	Header  *tar.Header
+	Content io.Reader // of a file; it ends when the next entry is asked for
+}
+
+// Xattrs returns the extended attributes of the entry by name, those that would give orders to overlayfs and
+// those of the host left out; nil if it has none.
+func (i Item) Xattrs() map[string]string {
+	var all map[string]string
+	for record, value := range i.Header.PAXRecords {
+		name, ok := strings.CutPrefix(record, paxXattr)
+		if !ok || !keptXattr(name) || strings.HasPrefix(name, overlayPrefix) {
 			continue
 		}
-		e, err := o.listed(h, b.limits.Depth)
-		if err == nil {
-			err = visit(e)
+		if all == nil {
+			all = map[string]string{}
 		}
-		if err != nil {
-			return &EntryError{Archive: o.Name, Entry: h.Name, Err: err}
+		all[name] = value
+	}
+	return all
+}
+
+// ReadTar reads the uncompressed tar stream r entry by entry, in the archive's order, without unpacking anything.
+// Of o it heeds Name, Limits, ConfineLinks, AllowDevices and AllowFIFOs; names are judged as [ExtractTar] does,
+// and so are types. Owners and modification times are as the archive has them. An error, an *EntryError, is the last
+// that is yielded.
+func ReadTar(ctx context.Context, r io.Reader, o Options) iter.Seq2[Item, error] {
+	return func(yield func(Item, error) bool) {
+		fail := func(entry string, err error) {
+			yield(Item{}, &EntryError{Archive: o.Name, Entry: entry, Err: err})
+		}
+		b, t := newBudget(o.Limits), tar.NewReader(bufio.NewReaderSize(r, copySize))
+		for {
+			if err := ctx.Err(); err != nil {
+				fail("", err)
+				return
+			}
+			h, err := t.Next()
+			switch {
+			case err == io.EOF:
+				return
+			case errors.Is(err, tar.ErrInsecurePath): // judged by cleanName
+			case err != nil:
+				fail("", fmt.Errorf("%w: %w", ErrMalformed, err))
+				return
+			}
+			if err := b.entry(h.Size); err != nil {
+				fail(h.Name, err)
+				return
+			}
+			if h.Typeflag == tar.TypeXGlobalHeader {
+				continue
+			}
+			e, err := o.listed(h, b.limits.Depth)
+			if err != nil {
+				fail(h.Name, err)
+				return
+			}
+			if !yield(Item{Entry: e, Header: h, Content: t}, nil) {
+				return
+			}
 		}
 	}
+}
+
+// ListTar hands the entries of a tar stream to visit, as [ReadTar] reads them: for who must know what an archive
+// holds before anything is made of it. Errors are *EntryError; one of visit ends the reading.
+func ListTar(ctx context.Context, r io.Reader, o Options, visit func(Entry) error) error {
+	for item, err := range ReadTar(ctx, r, o) {
+		if err != nil {
+			return err
+		}
+		if err := visit(item.Entry); err != nil {
+			return &EntryError{Archive: o.Name, Entry: item.Header.Name, Err: err}
+		}
+	}
+	return nil
 }
 
 // listed judges one entry.

@@ -94,6 +94,9 @@ func (n *Node) apply(ctx context.Context, sink event.Sink, end *outcome) (*Resol
 	end.Warnings = append(end.Warnings, r.Rendering.Warnings...)
 	warnings, err := n.checkAddress(ctx, r)
 	end.Warnings = append(end.Warnings, warnings...)
+	if err == nil {
+		err = n.checkNeighbours(ctx, r, sink)
+	}
 	if err != nil {
 		return r, err
 	}

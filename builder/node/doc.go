@@ -30,7 +30,7 @@
 //	/etc/forge/node.yaml                    who this is, if user-data says it
 //	/etc/forge/secrets/NAME                 secrets, from the seed or made here
 //	/var/lib/forge/state.json               what was done once
-//	/run/forge/                             this boot: outcome, lock, runit services
+//	/run/forge/                             this boot: outcome, lock, who asked the link, runit services
 //	/run/issue.d/forge.issue                what the login prompt says of this boot
 //	DIR.forge-new/                          where a step makes DIR, until it is whole
 //

@@ -36,6 +36,9 @@ type Node struct {
 	// Addresses returns what the interfaces have, and whether any interface but
 	// loopback has a link.
 	Addresses func() (addresses []netip.Addr, link bool, err error)
+	// Neighbour returns the hardware address of another machine on the link that has an address of this
+	// one, too, or "". The error is exec.ErrNotFound if nothing here can ask.
+	Neighbour func(ctx context.Context, address netip.Addr) (string, error)
 	// SetHostname sets the kernel's host name.
 	SetHostname func(name string) error
 	// Hostname returns it.
@@ -62,7 +65,7 @@ type Node struct {
 // New returns the machine that this process runs on.
 func New() *Node {
 	n := &Node{
-		Root: "/", Getenv: os.Getenv, Addresses: interfaceAddresses,
+		Root: "/", Getenv: os.Getenv, Addresses: interfaceAddresses, Neighbour: askNeighbours,
 		SetHostname: func(name string) error { return unix.Sethostname([]byte(name)) },
 		Hostname:    os.Hostname, Exec: runAs, OpenDisk: openDisk, Dial: (&net.Dialer{}).DialContext, Now: time.Now, Sleep: sleep,
 		Patience: 30 * time.Second, Settle: 10 * time.Second, SettleAgain: 60 * time.Second,

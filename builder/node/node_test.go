@@ -128,6 +128,7 @@ func newMachine(t *testing.T) *machine {
 	m := &machine{t: t, sup: &supervisor{running: map[string]Process{}, missing: map[string]bool{}}, name: "debian"}
 	m.Node = &Node{
 		Root: t.TempDir(), Getenv: func(string) string { return "" }, Supervisor: m.sup,
+		Neighbour: func(context.Context, netip.Addr) (string, error) { return "", nil },
 		Addresses: func() ([]netip.Addr, bool, error) {
 			return []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("10.162.2.94")}, true, nil
 		},

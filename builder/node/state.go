@@ -130,15 +130,20 @@ func WaitsForPeers(err error) bool {
 }
 
 func (n *Node) loadOutcome() (*outcome, error) {
-	data, err := n.readIfThere(outcomePath, 1<<20)
+	var o *outcome
+	return o, n.loadJSON(outcomePath, &o)
+}
+
+// loadJSON reads what saveJSON recorded of this boot; without it v stays as it is.
+func (n *Node) loadJSON(path string, v any) error {
+	data, err := n.readIfThere(path, 1<<20)
 	if err != nil || data == nil {
-		return nil, err
+		return err
 	}
-	o := &outcome{}
-	if err := json.Unmarshal(data, o); err != nil {
-		return nil, fmt.Errorf("%s: %w", outcomePath, err)
+	if err := json.Unmarshal(data, v); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
 	}
-	return o, nil
+	return nil
 }
 
 // lock keeps two runs apart; the kernel drops it when the process ends. Another

@@ -16,6 +16,12 @@ const (
 	LayerBoot      = "boot"
 )
 
+// Media types of results.
+const (
+	SPDX          = "application/spdx+json"
+	ImageManifest = "application/vnd.oci.image.manifest.v1+json" // image specification, "media types"
+)
+
 // NoAssertion says that nothing is claimed about a licence (SPDX 2.3, 7.15).
 const NoAssertion = "NOASSERTION"
 
@@ -32,6 +38,8 @@ type Bill struct {
 	Created  time.Time `json:"created"` // the epoch of the results, never the clock
 	StandIns []string  `json:"stand_ins"`
 	Packages []Package `json:"packages"` // by name, then architecture
+
+	tool bool // see [Spec]
 }
 
 // Origin says who made a package.

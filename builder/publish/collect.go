@@ -14,6 +14,7 @@ type Spec struct {
 	Stack, Version, Role, Arch string
 	Epoch                      time.Time
 	Layers                     []Layer // a layer comes after those below it
+	Tool                       bool    // the role has an image and no disk
 }
 
 // Layer is one tree with the packages that were put into it.
@@ -36,7 +37,7 @@ func Collect(s Spec) (*Bill, []Extracted, error) {
 			return nil, nil, fmt.Errorf("packages of layer %s of role %s: %w", l.Name, s.Role, err)
 		}
 	}
-	b := &Bill{Format: billFormat, Stack: s.Stack, Version: s.Version, Role: s.Role, Arch: s.Arch, Created: s.Epoch.UTC().Truncate(time.Second), StandIns: []string{}}
+	b := &Bill{Format: billFormat, Stack: s.Stack, Version: s.Version, Role: s.Role, Arch: s.Arch, Created: s.Epoch.UTC().Truncate(time.Second), StandIns: []string{}, tool: s.Tool}
 	for _, p := range c.packages {
 		slices.Sort(p.Layers)
 		b.Packages = append(b.Packages, *p)

@@ -23,35 +23,54 @@ const namespace = "https://github.com/mesos-forge/forge/spdx/"
 // image and disk; each contains the packages of its layers, and these contain their parts. refs
 // are the licences that the bill names by reference.
 func (b *Bill) WriteSBOM(w io.Writer, refs []Extracted) error {
-	d := document{bill: b, ids: map[common.ElementID]bool{}, doc: &spdx.Document{
-		SPDXVersion: v2_3.Version, DataLicense: v2_3.DataLicense, SPDXIdentifier: "DOCUMENT",
-		DocumentName: b.Stack + "/" + b.Role,
-		CreationInfo: &spdx.CreationInfo{Created: b.Created.Format(time.RFC3339), Creators: []spdx.Creator{{CreatorType: "Tool", Creator: "forge"}}},
-	}}
+	d := newDocument(b.Stack+"/"+b.Role, b.Created)
 	if len(b.StandIns) > 0 {
 		d.doc.DocumentComment = "Holds stand-ins, which are not the software whose name they have: " + strings.Join(b.StandIns, ", ") + "."
 	}
-	d.images()
-	for _, r := range refs {
-		d.doc.OtherLicenses = append(d.doc.OtherLicenses, &spdx.OtherLicense{LicenseIdentifier: r.ID, LicenseName: r.Name, ExtractedText: r.Text})
-	}
-	// The name follows from the content, so that two documents have one name only if they are equal.
-	digest, err := d.digest()
-	if err != nil {
+	d.images(b)
+	if err := d.finish(w, b.Stack+"-"+b.Role, refs); err != nil {
 		return fmt.Errorf("SBOM of role %s: %w", b.Role, err)
 	}
-	d.doc.DocumentNamespace = namespace + b.Stack + "-" + b.Role + "-" + digest.Hex()
-	if err := d.write(w); err != nil {
-		return fmt.Errorf("SBOM of role %s: %w", b.Role, err)
+	return nil
+}
+
+// WriteSBOM writes an SPDX 2.3 document in JSON that describes the package alone, as the file that it is, with
+// its parts. created is the time of the document, refs are the licences that the package names by reference.
+func (p *Package) WriteSBOM(w io.Writer, created time.Time, refs []Extracted) error {
+	name := p.Name + "_" + p.Version + "_" + p.Architecture
+	d := newDocument(name, created.UTC().Truncate(time.Second))
+	d.relate("DOCUMENT", common.TypeRelationshipDescribe, d.enter(p))
+	if err := d.finish(w, notInID.ReplaceAllString(name, "-"), refs); err != nil {
+		return fmt.Errorf("SBOM of package %s: %w", p.Name, err)
 	}
 	return nil
 }
 
 // document is an SPDX document that is being written.
 type document struct {
-	bill *Bill
-	doc  *spdx.Document
-	ids  map[common.ElementID]bool
+	doc *spdx.Document
+	ids map[common.ElementID]bool
+}
+
+func newDocument(name string, created time.Time) *document {
+	return &document{ids: map[common.ElementID]bool{}, doc: &spdx.Document{
+		SPDXVersion: v2_3.Version, DataLicense: v2_3.DataLicense, SPDXIdentifier: "DOCUMENT", DocumentName: name,
+		CreationInfo: &spdx.CreationInfo{Created: created.Format(time.RFC3339), Creators: []spdx.Creator{{CreatorType: "Tool", Creator: "forge"}}},
+	}}
+}
+
+// finish adds the licences and writes the document.
+func (d *document) finish(w io.Writer, name string, refs []Extracted) error {
+	for _, r := range refs {
+		d.doc.OtherLicenses = append(d.doc.OtherLicenses, &spdx.OtherLicense{LicenseIdentifier: r.ID, LicenseName: r.Name, ExtractedText: r.Text})
+	}
+	// The name follows from the content, so that two documents have one name only if they are equal.
+	digest, err := d.digest()
+	if err != nil {
+		return err
+	}
+	d.doc.DocumentNamespace = namespace + name + "-" + digest.Hex()
+	return d.write(w)
 }
 
 func (d *document) write(w io.Writer) error {
@@ -67,27 +86,35 @@ func (d *document) digest() (store.Digest, error) {
 }
 
 // images enters the two results and everything in them.
-func (d *document) images() {
-	image := d.result("Image", "container image", "CONTAINER")
-	disk := d.result("Disk", "disk", "OPERATING-SYSTEM")
-	for i := range d.bill.Packages {
-		p := &d.bill.Packages[i]
-		id := d.add(debian(p))
+func (d *document) images(b *Bill) {
+	image := d.result(b, "Image", "container image", "CONTAINER")
+	var disk common.ElementID
+	if !b.tool {
+		disk = d.result(b, "Disk", "disk", "OPERATING-SYSTEM")
+	}
+	for i := range b.Packages {
+		p := &b.Packages[i]
+		id := d.enter(p)
 		in := func(layer string) bool { return slices.Contains(p.Layers, layer) }
 		if in(LayerBase) || in(LayerRole) || in(LayerContainer) {
 			d.relate(image, common.TypeRelationshipContains, id)
 		}
-		if in(LayerBase) || in(LayerRole) || in(LayerBoot) {
+		if !b.tool && (in(LayerBase) || in(LayerRole) || in(LayerBoot)) {
 			d.relate(disk, common.TypeRelationshipContains, id)
-		}
-		for _, part := range p.Contains {
-			d.relate(id, common.TypeRelationshipContains, d.add(partOf(p.Name, part)))
 		}
 	}
 }
 
-func (d *document) result(id, what, purpose string) common.ElementID {
-	b := d.bill
+// enter adds a package and its parts.
+func (d *document) enter(p *Package) common.ElementID {
+	id := d.add(debian(p))
+	for _, part := range p.Contains {
+		d.relate(id, common.TypeRelationshipContains, d.add(partOf(p.Name, part)))
+	}
+	return id
+}
+
+func (d *document) result(b *Bill, id, what, purpose string) common.ElementID {
 	added := d.add(&spdx.Package{
 		PackageSPDXIdentifier: common.ElementID(id), PackageName: b.Role + " " + what, PackageVersion: b.Version,
 		PackageDownloadLocation: NoAssertion, PackageLicenseConcluded: NoAssertion, PackageLicenseDeclared: NoAssertion,

@@ -16,6 +16,7 @@ var (
 	packagePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]+$`)
 	suitePattern   = regexp.MustCompile(`^[a-z0-9][a-z0-9./-]*$`)
 	featurePattern = regexp.MustCompile(`^\^?[a-z0-9_]+$`)
+	envPattern     = regexp.MustCompile(`^[A-Z][A-Z0-9_]*$`)
 	originPattern  = regexp.MustCompile(`^[A-Za-z0-9 .-]+$`)
 )
 
@@ -30,6 +31,10 @@ func (l *loader) check(s *Stack) {
 	l.checkUnique(s)
 	for _, name := range sortedKeys(s.Roles) {
 		l.checkRole(s, s.Roles[name])
+	}
+	for _, name := range sortedKeys(s.ToolRoles) {
+		l.checkRole(s, s.ToolRoles[name])
+		l.checkTool(s, s.ToolRoles[name])
 	}
 	l.checkOwners(s)
 }
@@ -48,6 +53,7 @@ func (l *loader) checkStack(s *Stack, d *document) {
 	packages := map[string][]string{
 		"rootfs/packages": s.Rootfs.Packages, "container/packages": s.Container.Packages,
 		"boot/packages": s.Boot.Packages, "tools/image": s.Tools.Image, "tools/boot": s.Tools.Boot, "tools/java": s.Tools.Java,
+		"tools/publish": s.Tools.Publish,
 	}
 	for k, v := range s.Boot.Kernels {
 		packages["boot/kernels/"+string(k)] = v

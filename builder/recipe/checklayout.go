@@ -10,21 +10,22 @@ import (
 
 // verbs of an [Operation], each with the keys that may stand beside it.
 var verbs = map[string][]string{
-	"copy":    {"to", "mode", "owner", "group"},
-	"extract": {"to", "member", "include", "exclude", "strip", "mode", "owner", "group"},
-	"egg":     {"to", "like", "python"},
-	"link":    {"to"},
-	"dir":     {"mode", "owner", "group"},
-	"program": {"to", "mode", "owner", "group"},
-	"file":    {"to", "mode", "owner", "group"},
-	"java":    {"to", "classpath", "jdk", "release", "mode", "owner", "group"},
+	"copy":     {"to", "mode", "owner", "group"},
+	"extract":  {"to", "member", "include", "exclude", "strip", "mode", "owner", "group"},
+	"egg":      {"to", "like", "python"},
+	"link":     {"to"},
+	"dir":      {"mode", "owner", "group"},
+	"program":  {"to", "mode", "owner", "group"},
+	"checkout": {"to"},
+	"file":     {"to", "mode", "owner", "group"},
+	"java":     {"to", "classpath", "jdk", "release", "mode", "owner", "group"},
 
 	"rearrange": {"to", "jars"},
 	"pack":      {"to", "jars", "from", "top", "exclude", "add"},
 }
 
 // programs of this repository that a layout may install.
-var programs = []string{"forge-node", "forge-standin"}
+var programs = []string{"forge", "forge-node", "forge-standin"}
 
 // layout checks a list of operations at key path at.
 func (k *componentCheck) layout(at string, ops []Operation) {
@@ -91,6 +92,11 @@ func (k *componentCheck) operation(at string, op Operation) {
 	case "program":
 		if !slices.Contains(programs, op.Program) {
 			d.errorf(at+"/program", didYouMean(op.Program, programs), "unknown program %q", op.Program)
+		}
+		checkTargetPath(d, at+"/to", op.To)
+	case "checkout":
+		if folders := []string{recipesDir, overlaysDir}; !slices.Contains(folders, op.Checkout) {
+			d.errorf(at+"/checkout", didYouMean(op.Checkout, folders), "%q is not one of the folders %s of the checkout", op.Checkout, strings.Join(folders, " and "))
 		}
 		checkTargetPath(d, at+"/to", op.To)
 	case "rearrange", "pack":

@@ -73,6 +73,29 @@ func (l *loader) checkRole(s *Stack, r *Role) {
 	}
 }
 
+// checkTool checks what is different about the role of a tool.
+func (l *loader) checkTool(s *Stack, r *Role) {
+	d := l.docs[r.Path]
+	if len(r.Runs.Program) == 0 {
+		d.errorf("runs/program", "", "the image of a tool runs a program")
+	} else {
+		checkTargetPath(d, "runs/program/0", r.Runs.Program[0])
+	}
+	for _, name := range sortedKeys(r.Runs.Env) {
+		if !envPattern.MatchString(name) {
+			d.errorf("runs/env/"+name, "", "%q is no name of an environment variable", name)
+		}
+	}
+	if len(r.Services) > 0 {
+		d.errorf("services", "remove them", "a tool runs its program, and no services")
+	}
+	for i, name := range r.Components {
+		if c, ok := s.Components[name]; ok && len(c.Services) > 0 {
+			d.errorf("components/"+strconv.Itoa(i), "", "component %q has services, which no tool runs", name)
+		}
+	}
+}
+
 // checkUnique finds what two components of a stack both claim: names of
 // services, and names and ids of users and groups.
 func (l *loader) checkUnique(s *Stack) {

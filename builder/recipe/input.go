@@ -72,7 +72,10 @@ func (s *Stack) TarballInputs(name string) []Input {
 
 // RoleInputs are what the package forge-role-NAME is made of.
 func (s *Stack) RoleInputs(name string) []Input {
-	r := s.Roles[name]
+	r, ok := s.Roles[name]
+	if !ok {
+		r = s.ToolRoles[name]
+	}
 	inputs := s.inputs(r.Path, *r, packageFiles(r.Dir, r.Package), r.Overlay)
 	if s.InitSystem != "" { // it is in the role's manifest
 		inputs = append(inputs, Input{Name: s.Path + " init_system", SHA256: canonical(s.InitSystem)})

@@ -62,9 +62,12 @@ func Load(checkout fs.FS, stack string) (*Stack, error) {
 	return s, nil
 }
 
-// Role gives the role of this name, the golden one too; an unknown one is a *NotFoundError.
+// Role gives the role of this name, the golden one and those of tools too; an unknown one is a *NotFoundError.
 func (s *Stack) Role(name string) (*Role, error) {
 	if r, ok := s.Roles[name]; ok {
+		return r, nil
+	}
+	if r, ok := s.ToolRoles[name]; ok {
 		return r, nil
 	}
 	if name == Golden {
@@ -73,9 +76,18 @@ func (s *Stack) Role(name string) (*Role, error) {
 	return nil, &NotFoundError{Kind: "role", Name: name, In: "stack " + s.Name, Have: s.RoleNames()}
 }
 
+// NodeRole is Role without those of tools, which no node has.
+func (s *Stack) NodeRole(name string) (*Role, error) {
+	if _, tool := s.ToolRoles[name]; tool {
+		nodes := slices.DeleteFunc(s.RoleNames(), func(other string) bool { _, tool := s.ToolRoles[other]; return tool })
+		return nil, &NotFoundError{Kind: "role of a node", Name: name, In: "stack " + s.Name, Have: nodes}
+	}
+	return s.Role(name)
+}
+
 // RoleNames are the names that Role knows, sorted.
 func (s *Stack) RoleNames() []string {
-	names := append(sortedKeys(s.Roles), Golden)
+	names := append(append(sortedKeys(s.Roles), sortedKeys(s.ToolRoles)...), Golden)
 	slices.Sort(names)
 	return names
 }
@@ -95,7 +107,7 @@ type loader struct {
 func (l *loader) stack(name string, chain []string) *Stack {
 	dir := path.Join(recipesDir, name)
 	s := &Stack{Path: path.Join(dir, "stack.yaml"), FS: l.fsys, Overlays: l.overlays, digests: l.digests,
-		Components: map[string]*Component{}, Roles: map[string]*Role{}}
+		Components: map[string]*Component{}, Roles: map[string]*Role{}, ToolRoles: map[string]*Role{}}
 	d, ok := decodeFile(l.fsys, s.Path, s, l.probs)
 	l.docs[s.Path] = d
 	if ok {
@@ -115,7 +127,11 @@ func (l *loader) stack(name string, chain []string) *Stack {
 		d, ok := decodeFile(l.fsys, file, r, l.probs)
 		l.docs[file] = d
 		if ok && l.named(d, "role", r.Name, baseName(file)) {
-			s.Roles[r.Name] = r
+			if r.Runs != nil {
+				s.ToolRoles[r.Name] = r
+			} else {
+				s.Roles[r.Name] = r
+			}
 		}
 	}
 	return s

@@ -22,6 +22,8 @@ type Role struct {
 	Packages []string `yaml:"packages,omitempty" json:"packages,omitempty"`
 	// Overlay is a folder of overlays/ whose files go into the package.
 	Overlay string `yaml:"overlay,omitempty" json:"overlay,omitempty"`
+	// Runs makes the role's image that of a tool instead of a node.
+	Runs *Runs `yaml:"runs,omitempty" json:"runs,omitempty"`
 	// Package, Changelog and LintianOverrides as in [Component].
 	Package          Package           `yaml:"package,omitempty" json:"package,omitzero"`
 	Changelog        []Change          `yaml:"changelog,omitempty" json:"changelog,omitempty"`
@@ -32,4 +34,14 @@ type Role struct {
 	// Path and Dir as in [Component].
 	Path string `yaml:"-" json:"-"`
 	Dir  string `yaml:"-" json:"-"`
+}
+
+// Runs is what the container of a tool runs in place of forge-node. The role of a tool has no services and no disk,
+// no node of an inventory may have it, the golden role does not hold it, stacks that extend its stack do not
+// have it, and it is built only when it is named.
+type Runs struct {
+	// Program is the entry point: a program and its first arguments.
+	Program []string `yaml:"program" json:"program"`
+	// Env are environment variables.
+	Env map[string]string `yaml:"env,omitempty" json:"env,omitempty"`
 }

@@ -81,7 +81,7 @@ type MavenBuild struct {
 }
 
 // Operation is one step of a layout: exactly one of Copy, Extract, Egg, Link, Dir,
-// Program, File, Java, Rearrange and Pack is set. Paths on the target are absolute and clean.
+// Program, Checkout, File, Java, Rearrange and Pack is set. Paths on the target are absolute and clean.
 type Operation struct {
 	// Copy puts the artifact of this name, or each of these, at To; a To that
 	// ends in "/" is a directory, the file keeps its name (for Maven
@@ -114,6 +114,9 @@ type Operation struct {
 	Dir string `yaml:"dir,omitempty" json:"dir,omitempty"`
 	// Program puts a program of this repository (cmd/NAME), built static, at To.
 	Program string `yaml:"program,omitempty" json:"program,omitempty"`
+	// Checkout puts this folder of the checkout, recipes or overlays, below To, with
+	// all that is in it; for forge in an image.
+	Checkout string `yaml:"checkout,omitempty" json:"checkout,omitempty" jsonschema:"enum=recipes,enum=overlays"`
 	// File puts a file of the stack's folder at To, as it is.
 	File string `yaml:"file,omitempty" json:"file,omitempty"`
 

@@ -45,6 +45,8 @@ type Stack struct {
 	Components map[string]*Component `yaml:"-" json:"-"`
 	Roles      map[string]*Role      `yaml:"-" json:"-"`
 	Overlays   map[string]*Overlay   `yaml:"-" json:"-"`
+	// ToolRoles are the stack's own roles that are no nodes of a cluster, by name; see [Runs].
+	ToolRoles map[string]*Role `yaml:"-" json:"-"`
 	// FS is the checkout that the stack was read from: paths in [Input],
 	// [OverlayEntry] and [Component.Path] open in it.
 	FS fs.FS `yaml:"-" json:"-"`
@@ -151,6 +153,8 @@ type Tools struct {
 	Boot []string `yaml:"boot,omitempty" json:"boot,omitempty"`
 	// Java fetches Maven artifacts where the host has no mvn: maven.
 	Java []string `yaml:"java,omitempty" json:"java,omitempty"`
+	// Publish writes the indexes of apt repositories: apt-utils.
+	Publish []string `yaml:"publish,omitempty" json:"publish,omitempty"`
 }
 
 // KernelPackages are the packages of the chosen kernel.

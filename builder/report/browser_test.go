@@ -25,6 +25,7 @@ const seen = {
   Title: document.title, Scripts: count("script"), Images: count("img"),
   Ran: count(".step.miss"), Bars: drawn(".step.miss .track i"), Hits: count(".step.hit"),
   Packages: count("tr.package"), Largest: drawn(".bar .track i"), StandIns: count(".warning li.stand-in"),
+  Changes: drawn("#changes tr.package-change"), Grown: drawn("#changes tr.growth"), Files: drawn("#changes tr.file-change"),
   Overflow: document.documentElement.scrollWidth > width,
   Outside: [...document.querySelectorAll("section, .tiles div, .track, summary, li, dd")].filter(e => !e.closest(".scroll") && e.getBoundingClientRect().right > width + 1).map(e => e.tagName + "." + e.className),
 };
@@ -35,6 +36,7 @@ type seen struct {
 	Title                                        string
 	Scripts, Images                              int
 	Ran, Bars, Hits, Packages, Largest, StandIns int
+	Changes, Grown, Files                        int
 	Overflow                                     bool
 	Outside                                      []string
 }
@@ -54,7 +56,7 @@ func TestInABrowser(t *testing.T) {
 	if err := os.WriteFile(name, []byte(page), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	want := seen{Title: "bookworm / slave – forge build", Scripts: 1, Ran: 7, Bars: 7, Hits: 3, Packages: 240, Largest: 24, StandIns: 1, Outside: []string{}}
+	want := seen{Title: "bookworm / slave – forge build", Scripts: 1, Ran: 7, Bars: 7, Hits: 3, Packages: 240, Largest: 24, StandIns: 1, Changes: 3, Grown: 2, Files: 400, Outside: []string{}}
 	for _, size := range []string{"1200,900", "500,900"} {
 		cmd := exec.Command(chromium, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
 			"--disable-component-update", "--disable-sync", "--user-data-dir="+t.TempDir(), "--window-size="+size, "--dump-dom", "file://"+name)

@@ -11,6 +11,7 @@ type Data struct {
 	Took                    time.Duration
 	Steps                   []Step
 	Roles                   []Role
+	Changes                 []Changes // of roles that were in the output folder before
 	Next                    []Command
 }
 

@@ -76,12 +76,13 @@ func Write(w io.Writer, d Data) error {
 }
 
 var functions = template.FuncMap{
-	"size":  Size,
-	"took":  Took,
-	"time":  func(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04:05 UTC") },
-	"clock": func(t time.Time) string { return t.UTC().Format("15:04:05 UTC") },
-	"date":  func(t time.Time) string { return t.UTC().Format(time.DateOnly) },
-	"of":    percent,
+	"size":   Size,
+	"growth": Growth,
+	"took":   Took,
+	"time":   func(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04:05 UTC") },
+	"clock":  func(t time.Time) string { return t.UTC().Format("15:04:05 UTC") },
+	"date":   func(t time.Time) string { return t.UTC().Format(time.DateOnly) },
+	"of":     percent,
 	"ofTime": func(part, whole time.Duration) string {
 		return percent(int64(part), int64(whole))
 	},

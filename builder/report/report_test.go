@@ -44,6 +44,16 @@ func sample() report.Data {
 				{Name: "usr", Dir: true, Size: 90e6, Files: 990, Children: []report.Folder{{Name: hostile, Size: 80e6, Files: 1}, {Size: 10e6, Files: 989}}}, {Size: 10e6, Files: 10}}}})
 	}
 	d.Roles = []report.Role{r}
+	c := report.Changes{Role: "slave", Before: 100e6, After: 90e6, Added: 1000, Removed: 2, Altered: 3,
+		Packages: []report.Changed{{Sign: "+", Name: "new-" + strings.Repeat("very-", 40) + "long", After: "1.0-1"}, {Sign: "-", Name: "gone", Before: "2"}, {Sign: "~", Name: hostile, Before: "1", After: strings.Repeat("2", 200)}},
+		Settings: []report.Changed{{Sign: "~", Name: "label " + hostile, Before: strings.Repeat("a", 500), After: hostile}},
+		Layers:   []report.Changed{{Sign: "~", Name: "layer/role/slave", Before: "59 MB 0123456789ab", After: "60 MB 0123456789ab"}},
+		Grown:    []report.Grown{{Package: "tool", Before: 1e6, After: 3e6}, {Before: 9e6, After: 1e6}},
+	}
+	for i := range 400 {
+		c.Files = append(c.Files, report.Changed{Sign: "~", Name: fmt.Sprintf("/usr/share/%s/%d", strings.Repeat("x", 200), i), Package: "tool", After: "mode 0644 -> 0755, content"})
+	}
+	d.Changes = []report.Changes{c, {Role: "master"}, {Role: "all", Failed: "it is damaged: " + hostile}}
 	d.Next = []report.Command{{What: "Boot the disk", Line: "forge boot --role slave"}}
 	return d
 }
@@ -59,6 +69,11 @@ func write(t *testing.T, d report.Data) string {
 
 func TestWrite(t *testing.T) {
 	page := write(t, sample())
+	for _, want := range []string{"Changes since the build before", "&#43;2.0 MB", "-8.0 MB", "605 more files changed", "Nothing changed.", "could not be compared: it is damaged"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
 	for _, want := range []string{"Content-Security-Policy", "default-src &#39;none&#39;", "prefers-color-scheme: dark"} {
 		if !strings.Contains(page, want) && !strings.Contains(page, strings.ReplaceAll(want, "&#39;", "'")) {
 			t.Errorf("the page lacks %q", want)
@@ -78,7 +93,9 @@ func TestWrite(t *testing.T) {
 	if !strings.Contains(page, "Nothing had to run") || strings.Contains(page, `id="stand-ins"`) {
 		t.Error("a build without anything to run or stand in doesn't say so")
 	}
-	write(t, report.Data{})
+	if page := write(t, report.Data{}); strings.Contains(page, `id="changes"`) {
+		t.Error("a first build has a section of changes")
+	}
 }
 
 func TestSizesAndTimes(t *testing.T) {

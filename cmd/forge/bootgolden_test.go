@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
@@ -89,6 +90,7 @@ func TestBootGolden(t *testing.T) {
 	onMaster, onSlave := openConsole(ctx, t, machines[0]), openConsole(ctx, t, machines[1])
 	lookInside(t, masterInside, func(command string) (string, error) { return onMaster.run(ctx, t, command), nil })
 	lookInside(t, slaveInside, func(command string) (string, error) { return onSlave.run(ctx, t, command), nil })
+	shareAddress(ctx, t, onMaster, onSlave)
 	killAndReboot(ctx, t, machines[1], onSlave)
 	for _, m := range machines {
 		if err := m.PowerOff(ctx); err != nil {
@@ -158,6 +160,26 @@ func expectClones(t *testing.T, one, two *builder.BootResult) {
 		if pair[0] == "" || pair[1] == "" || pair[0] == pair[1] {
 			t.Errorf("%s of two clones: %q and %q; want two different ones", what, pair[0], pair[1])
 		}
+	}
+}
+
+// shareAddress gives the slave the master's address, as if both had been started with one seed: the master's
+// agent tells of it, and is content again afterwards.
+func shareAddress(ctx context.Context, t *testing.T, onMaster, onSlave *console) {
+	t.Helper()
+	const link = "$(ip -o -4 addr | awk '/10.162.2.94/ {print $2}')"
+	mac := onSlave.run(ctx, t, "cat /sys/class/net/"+link+"/address; ip addr add 10.162.2.91/32 dev "+link+" 2>/dev/null")
+	// Who asked in this boot does not ask again.
+	if again := onMaster.run(ctx, t, "forge-node apply >/dev/null 2>&1; echo $?"); again != "0" {
+		t.Errorf("a second run asks the link again, and ends with exit status %s", again)
+	}
+	said := onMaster.run(ctx, t, "rm -f /run/forge/asked.json; forge-node apply 2>&1 | grep FAILED")
+	onSlave.run(ctx, t, "ip addr del 10.162.2.91/32 dev "+link+" 2>/dev/null")
+	if want := fmt.Sprintf("another machine (%s) has the address 10.162.2.91 of node master1, too", mac); mac == "" || !strings.Contains(said, want) {
+		t.Errorf("forge-node says %q, want %q", said, want)
+	}
+	if after := onMaster.run(ctx, t, "forge-node apply >/dev/null 2>&1; echo $?"); after != "0" {
+		t.Errorf("with the address for itself forge-node ends with exit status %s", after)
 	}
 }
 

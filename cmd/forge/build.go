@@ -22,6 +22,11 @@ func buildCommand(v *viper.Viper) *cobra.Command {
 			if err := enter(); err != nil {
 				return err
 			}
+			if key, err := signingKey(v); err != nil {
+				return err
+			} else if key != nil {
+				opt.Key = key
+			}
 			b, err := builder.New(opt)
 			if err != nil {
 				return err
@@ -38,6 +43,7 @@ func buildCommand(v *viper.Viper) *cobra.Command {
 			return summary(cmd.OutOrStdout(), res, opt.Out, opt.Vendor)
 		}}
 	pipelineFlags(cmd.Flags())
+	signFlag(cmd, "sign the provenance of what is built")
 	onlyFlag(cmd, "make no more than this: packages, or images (packages and container images, no disks)", builder.Onlys()...)
 	return cmd
 }

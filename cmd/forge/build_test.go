@@ -68,11 +68,13 @@ func TestBuild(t *testing.T) {
 	}
 	f.edit("recipes/bookworm/roles/slave.yaml", "revision: 1", "revision: 2")
 	f.edit("recipes/bookworm/roles/slave.yaml", "changelog:\n", "changelog:\n  - {version: \"1\", revision: 2, date: \"2025-11-24\", changes: [\"Swap less.\"]}\n")
+	before := f.keepRole()
 	changed := f.build()
 	if changed.Roles[0].Digest == first.Roles[0].Digest {
 		t.Error("the image is the same after its overlay changed")
 	}
 	checkResults(t, f.out, f.store, changed) // the role's package has another name now, and steps ran
+	f.checkDiff(before)
 }
 
 // TestMemory holds forge itself to what a machine for continuous integration can spare.

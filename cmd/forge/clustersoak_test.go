@@ -215,7 +215,7 @@ func TestClusterMachines(t *testing.T) {
 	}
 	kept := ""
 	for i := range 2 {
-		r := f.start("up", "--golden", "--vm", "all", "--inventory", inventory, "--timeout", bootTime.String())
+		r := f.start("up", "--golden", "--vm", "all", "--inventory", inventory, "--timeout", (2 * bootTime).String())
 		for !strings.Contains(r.messages(), "every node is in its role") {
 			select {
 			case <-r.ended:

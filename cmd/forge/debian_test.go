@@ -110,21 +110,32 @@ echo "deb [trusted=yes] file:/debs ./" >/etc/apt/sources.list
 rm -f /etc/apt/sources.list.d/*
 apt-get -qq update`
 
-// TestPlainDebian installs the role's packages with apt on a plain Debian 12, has forge-node
-// configure it, and purges them: only data stays.
+// addRepository gives a client what forge publish says that it needs.
+const addRepository = `set -e
+mkdir -p /etc/apt/keyrings
+cp /forge/dists/bookworm/archive-key.asc /etc/apt/keyrings/forge.asc
+printf %s "$1" >/etc/apt/sources.list.d/forge.sources
+apt-get -qq update`
+
+// TestPlainDebian publishes the role's packages, installs them with apt on a plain Debian 12 that knows nothing but
+// the repository and its key, has forge-node configure it, and purges them: only data stays.
 func TestPlainDebian(t *testing.T) {
 	e := newEngine(t)
 	f, res := builtRole(t)
 	out := f.out
+	repository, published := f.publish()
 	img := e.imported(plainDebian(t, debianDeps(t, out, res.Roles[0].Debs)), "forge-test/debian:12")
 	b := e.create(container.Config{Image: img, Hostname: "slave1", Cmd: []string{"sleep", "infinity"},
 		Env: []string{"FORGE_NODE=slave1", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C.UTF-8", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"}},
-		container.HostConfig{Init: new(bool), Binds: []string{filepath.Join(out, "debs") + ":/forge:ro"}})
+		container.HostConfig{Init: new(bool), Binds: []string{repository + ":/forge:ro"}})
 	b.start()
 	b.must("sh", "-c", watchSystemd)
+	if said := b.must("sh", "-c", addRepository, "sh", published.Sources); strings.Contains(said, "W:") {
+		t.Errorf("apt-get update:\n%s", said)
+	}
 	fresh := b.files()
 
-	install := "cd /forge && apt-get -y install ./forge-role-slave_*.deb $(ls ./*.deb | grep -v forge-role-)"
+	install := "apt-get -y install forge-role-slave"
 	b.must("sh", "-c", install)
 	names := checkInstalled(b)
 	purge := append([]string{"apt-get", "-y", "purge"}, names...)

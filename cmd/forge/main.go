@@ -88,7 +88,7 @@ func newRoot(v *viper.Viper) *cobra.Command {
 	f := root.PersistentFlags()
 	f.String("checkout", ".", "folder with recipes and overlays")
 	f.String("stack", "bookworm", "stack to build")
-	f.StringSlice("role", nil, "role to build; repeat for several; all is the golden one, which holds every role (default: every role but all)")
+	f.StringSlice("role", nil, "role to build; repeat for several; all is the golden one, which holds every role (default: every role of a cluster)")
 	f.String("store", defaultStore(), "folder of the store")
 	f.String("out", "out", "folder for results")
 	f.String("vendor", "vendor", "folder with your own files")
@@ -102,7 +102,12 @@ func newRoot(v *viper.Viper) *cobra.Command {
 	v.SetEnvKeyReplacer(strings.NewReplacer("-", "_", ".", "_"))
 	v.AutomaticEnv()
 	completeFlags(root, v)
-	root.AddCommand(lintCommand(v), initCommand(), buildCommand(v), planCommand(v), lockCommand(v), loadCommand(v), bootCommand(v), upCommand(v), downCommand(v), statusCommand(v), logsCommand(), shCommand(), seedCommand(v), renderCommand(v), pushCommand(v), pullCommand(v), schemaCommand(v), gcCommand(v), doctorCommand(), versionCommand())
+	root.AddCommand(
+		initCommand(), lintCommand(v), renderCommand(v), schemaCommand(v),
+		lockCommand(v), planCommand(v), buildCommand(v), diffCommand(v),
+		loadCommand(v), pushCommand(v), pullCommand(v), publishCommand(v), inspectCommand(v), verifyCommand(v),
+		seedCommand(v), bootCommand(v), upCommand(v), downCommand(v), statusCommand(v), logsCommand(), shCommand(),
+		gcCommand(v), doctorCommand(), manCommand(), versionCommand())
 	return root
 }
 

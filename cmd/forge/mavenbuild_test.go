@@ -154,7 +154,7 @@ func checkBuildRefusals(t *testing.T, f *forge, repository, commit string) {
 	f.refuses("lock --quiet", "project hadoop-mesos: mvn package failed", "cannot find symbol", "To repeat it: git clone "+repository+" hadoop-mesos && cd hadoop-mesos && git checkout "+broken)
 	f.buildsFrom(repository, strings.Repeat("0", 40), "")
 	f.refuses("lock --quiet", "builds.hadoop-mesos: repository "+repository+" has no commit 0000", "rewritten")
-	f.buildsFrom(repository+"-nosuch", broken[:39]+"0", "")
+	f.buildsFrom(repository+"-nosuch", strings.Repeat("1", 40), "")
 	f.refuses("lock --quiet", "git can't fetch "+repository+"-nosuch", "git ls-remote")
 	f.buildsFrom(repository, "main", "")
 	f.refuses("plan", "setting builds.hadoop-mesos: commit \"main\" is not a commit's full id", "branches and tags move")

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mesos-forge/forge/builder"
 	"github.com/mesos-forge/forge/builder/step"
 )
 
@@ -27,7 +28,11 @@ func TestOnly(t *testing.T) {
 	if got := packages.Roles[0].StandIns; !slices.Equal(got, []string{"mesos"}) {
 		t.Errorf("stand-ins %v, want mesos", got)
 	}
-	f.holds(append([]string{"slave/forge.lock"}, whole.Roles[0].Debs...))
+	want := append([]string{"slave/forge.lock", "slave/provenance.json"}, whole.Roles[0].Debs...)
+	for _, deb := range whole.Roles[0].Debs {
+		want = append(want, deb+builder.SBOMSuffix)
+	}
+	f.holds(want)
 	for name, p := range f.plan("--only", "packages") {
 		if kind, _, _ := strings.Cut(name, "/"); p.State != step.Hit || slices.Contains([]string{"index", "solve", "rootfs", "image", "disk"}, kind) {
 			t.Errorf("the plan has %+v", p)

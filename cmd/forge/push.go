@@ -13,6 +13,7 @@ import (
 
 	"github.com/mesos-forge/forge/builder"
 	"github.com/mesos-forge/forge/builder/event"
+	"github.com/mesos-forge/forge/builder/evidence"
 	"github.com/mesos-forge/forge/builder/image/oci"
 )
 
@@ -24,7 +25,10 @@ them all. What the registry has already is not sent again. Credentials are those
 
 --disk sends the role's disk.qcow2 instead. --role may be left out if the output folder holds the image of one
 role only. What has stand-ins in it is refused: they check the wiring of a cluster, they don't run anything.
---allow-standins sends it all the same.`,
+--allow-standins sends it all the same.
+
+The SBOM, the lock and the provenance are attached to an image, signed if there is a key: forge inspect shows them,
+forge verify checks them.`,
 		Example: "  forge push registry.example/cluster/slave:1 --role slave\n" +
 			"  forge push registry.example/cluster/slave-disk:1 --role slave --disk",
 		Args: func(_ *cobra.Command, args []string) error {
@@ -34,6 +38,7 @@ role only. What has stand-ins in it is refused: they check the wiring of a clust
 			return nil
 		}}
 	flags := addRegistryFlags(cmd)
+	signFlag(cmd, "sign the image, its provenance and its SBOM")
 	cmd.Flags().BoolVar(&allowStandins, "allow-standins", false, "send what has stand-ins in it")
 	cmd.Flags().BoolVar(&disk, "disk", false, "send the role's disk in place of its image")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -49,20 +54,31 @@ role only. What has stand-ins in it is refused: they check the wiring of a clust
 		if err != nil {
 			return err
 		}
+		key, err := signingKey(v)
+		if err != nil {
+			return err
+		}
+		var attached []evidence.Attached
 		p := pushing{opt.Out, role, disk, oci.PushOptions{RemoteOptions: remote, AllowStandins: allowStandins}}
 		var refs []string
 		err = watched(opt, "push "+role, func(sink event.Sink) (err error) {
 			p.Events = sink
-			refs, err = p.all(cmd.Context(), args)
+			if refs, err = p.all(cmd.Context(), args); err != nil || disk {
+				return err
+			}
+			attached, err = p.attach(cmd.Context(), refs, key)
 			return err
 		})
 		if err != nil {
 			return err
 		}
 		if v.GetString("output") == "json" {
-			return json.NewEncoder(cmd.OutOrStdout()).Encode(map[string]any{"role": role, "reference": refs[0], "references": refs})
+			return json.NewEncoder(cmd.OutOrStdout()).Encode(map[string]any{"role": role, "reference": refs[0], "references": refs, "attached": attached})
 		}
 		fmt.Fprintln(cmd.OutOrStdout(), strings.Join(refs, "\n"))
+		if !disk && !v.GetBool("quiet") {
+			sayAttached(cmd.ErrOrStderr(), attached, key)
+		}
 		return nil
 	}
 	return cmd

@@ -50,6 +50,8 @@ func checkResults(t *testing.T, out, store string, res builder.Result) {
 	r.packagesAreThoseOfTheImage()
 	r.packagesAreTheirFiles()
 	r.sbomSaysTheSame()
+	r.eachDebHasAnSBOM()
+	r.provenanceNamesEverything()
 	r.sumsCoverEverything()
 	r.noMirrorIsNamed()
 	r.reportShowsTheBuild(res)
@@ -270,7 +272,7 @@ func (r *resultFolder) noMirrorIsNamed() {
 	for site := range strings.FieldsSeq(string(out)) {
 		_, host, _ := strings.Cut(site, "://")
 		host, _, _ = strings.Cut(host, "/")
-		for _, name := range []string{r.role.Packages, r.role.SBOM} {
+		for _, name := range []string{r.role.Packages, r.role.SBOM, r.role.Provenance} {
 			if host != "" && bytes.Contains(r.read(name), []byte(host)) {
 				r.Errorf("%s names the mirror %s", name, host)
 			}

@@ -36,6 +36,9 @@ func summary(w io.Writer, res *builder.Result, out, vendor string) error {
 			fmt.Fprintf(t, "  SBOM\t%s\t%s\tSPDX 2.3\n", at(r.SBOM), report.Size(r.Size(r.SBOM)))
 		}
 		fmt.Fprintf(t, "  lock\t%s\t%s\twhat exactly went in\n", at(r.Lock), report.Size(r.Size(r.Lock)))
+		if r.Bundle != "" {
+			fmt.Fprintf(t, "  signed\t%s\t%s\tSLSA provenance; forge verify checks it\n", at(r.Bundle), report.Size(r.Size(r.Bundle)))
+		}
 	}
 	fmt.Fprintf(t, "all of it\n  report\t%s\n  checksums\t%s\n", at(res.Report), at(res.Sums))
 	if err := t.Flush(); err != nil {

@@ -7,13 +7,19 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// version is that of a release, which the linker writes here.
+var version string
+
 func versionCommand() *cobra.Command {
 	return &cobra.Command{Use: "version", Short: "Print forge's version", Args: cobra.NoArgs,
 		Run: func(cmd *cobra.Command, _ []string) {
-			version := "unknown"
-			if info, ok := debug.ReadBuildInfo(); ok {
-				version = info.Main.Version
+			known := version
+			if info, ok := debug.ReadBuildInfo(); ok && known == "" {
+				known = info.Main.Version
 			}
-			fmt.Fprintln(cmd.OutOrStdout(), "forge", version)
+			if known == "" {
+				known = "unknown"
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), "forge", known)
 		}}
 }

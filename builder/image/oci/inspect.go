@@ -3,11 +3,14 @@ package oci
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+	spec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 // Info is what an image says about itself.
@@ -32,6 +35,12 @@ type LayerSummary struct {
 	DiffID  string `json:"diff_id"`
 	Size    int64  `json:"size"` // compressed, in bytes
 	History string `json:"history,omitempty"`
+}
+
+// IsLayout tells whether an OCI image layout lies at dir.
+func IsLayout(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, spec.ImageLayoutFile))
+	return err == nil
 }
 
 // InspectLayout describes the image of a layout without reading its layers.

@@ -22,6 +22,7 @@ import (
 type Registry struct {
 	Account, Password string     // "": no authentication
 	Authority         *Authority // nil: http
+	Data              string     // folder for what it keeps; "": one that nobody knows
 }
 
 // Start runs docker-registry on loopback until the test ends, and returns its address.
@@ -57,8 +58,12 @@ func (r Registry) Start(t testing.TB) (host string) {
 func (r Registry) configure(t testing.TB, host string) (string, error) {
 	t.Helper()
 	dir := t.TempDir()
-	config := fmt.Sprintf("version: 0.1\nlog: {level: warn, accesslog: {disabled: true}}\nstorage:\n  filesystem: {rootdirectory: %s/data}\n"+
-		"  delete: {enabled: true}\nhttp:\n  addr: %s\n", dir, host)
+	data := r.Data
+	if data == "" {
+		data = filepath.Join(dir, "data")
+	}
+	config := fmt.Sprintf("version: 0.1\nlog: {level: warn, accesslog: {disabled: true}}\nstorage:\n  filesystem: {rootdirectory: %s}\n"+
+		"  delete: {enabled: true}\nhttp:\n  addr: %s\n", data, host)
 	if r.Authority != nil {
 		cert, key := r.Authority.Issue(t)
 		config += fmt.Sprintf("  tls: {certificate: %s, key: %s}\n", cert, key)
