@@ -43,7 +43,8 @@ func writeDisk(t *testing.T, n int) Disk {
 
 func TestPullImage(t *testing.T) {
 	host := registrytest.Registry{}.Start(t)
-	dir, digest := writeImage(t, writeLayers(t), slaveImage())
+	layers := writeLayers(t)
+	dir, digest := writeImage(t, layers, slaveImage())
 	ref, err := Push(t.Context(), dir, host+"/cluster/slave:1", PushOptions{AllowStandins: true})
 	must(t, err)
 	to := t.TempDir()
@@ -62,9 +63,19 @@ func TestPullImage(t *testing.T) {
 		t.Errorf("again: %+v, %v", again, err)
 	}
 	expectOnly(t, to, "image")
+	layer := filepath.Join(got.Path, "blobs", "sha256", strings.TrimPrefix(layers[0].Digest, "sha256:"))
+	content, err := os.ReadFile(layer)
+	must(t, err)
+	content[len(content)/2] ^= 1
+	must(t, os.WriteFile(layer, content, 0o644))
+	if _, err := Pull(t.Context(), ref, to, PullOptions{}); !errors.Is(err, fs.ErrExist) || !errors.Is(err, ErrDamaged) {
+		t.Errorf("a damaged image in its place: error %v", err)
+	}
+	content[len(content)/2] ^= 1
+	must(t, os.WriteFile(layer, content, 0o644))
 	cfg := slaveImage()
 	cfg.Role = "other"
-	other, _ := writeImage(t, writeLayers(t), cfg)
+	other, _ := writeImage(t, layers, cfg)
 	_, err = Push(t.Context(), other, host+"/cluster/slave:2", PushOptions{AllowStandins: true})
 	must(t, err)
 	if _, err := Pull(t.Context(), host+"/cluster/slave:2", to, PullOptions{}); !errors.Is(err, fs.ErrExist) || !strings.Contains(err.Error(), digest) {
