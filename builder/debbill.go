@@ -38,7 +38,7 @@ func (b *Builder) debBill(name string, d *step.Step, known map[string]billPackag
 	if ours {
 		needs = append(needs, d.Out("copyright"))
 	}
-	return &step.Step{Name: name, Kind: "deb-bill", Version: 1, Settings: set, Needs: needs,
+	return &step.Step{Name: name, Kind: "deb-bill", Version: 2, Settings: set, Needs: needs,
 		Run: func(ctx context.Context, run *step.Run) error {
 			row, err := debRow(ctx, run, d, map[string]billPackage{own: set.Package}, made)
 			if err != nil {
