@@ -21,10 +21,10 @@ import (
 // goModules returns the step that takes down, and keeps, the files of Go modules that the programs of the checkout are
 // compiled of: outputs by their paths at a module proxy.
 func (b *Builder) goModules(programs []string) *step.Step {
-	paths := []string{"go.mod", "go.sum", "go.work", "go.work.sum", "builder/node", "builder/cluster", "builder/event"}
+	paths := []string{"go.mod", "go.sum", "go.work", "go.work.sum"}
 	args := []string{"go", "list", "-deps"}
 	for _, p := range programs {
-		paths, args = append(paths, "cmd/"+p), append(args, "./cmd/"+p)
+		paths, args = append(paths, programSources(p)...), append(args, "./cmd/"+p)
 	}
 	return &step.Step{Name: "go-modules", Kind: "go-modules", Version: 1, Settings: struct{ Programs []string }{programs},
 		Inputs: sourceInputs(b.opt.Checkout, paths...),

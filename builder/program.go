@@ -37,14 +37,18 @@ func (b *Builder) program(name string) *step.Step {
 // compiledKind is the kind of step that compiles a program from the checkout.
 const compiledKind = "go-build"
 
+// programSources are the paths of the checkout that a program is compiled of, beside those of modules.
+func programSources(name string) []string {
+	if name == forgeItself {
+		return []string{"cmd/" + name, "builder", "example.go", "cluster.example.yaml"}
+	}
+	return []string{"cmd/" + name, "builder/node", "builder/cluster", "builder/event"}
+}
+
 func (b *Builder) compile(called, name string) *step.Step {
 	set := struct{ Program, Arch, Toolchain string }{name, "amd64", toolchain()}
-	sources := []string{"go.mod", "go.sum", "cmd/" + name, "builder/node", "builder/cluster", "builder/event"}
-	if name == forgeItself {
-		sources = []string{"go.mod", "go.sum", "cmd/" + name, "builder", "example.go", "cluster.example.yaml"}
-	}
 	return &step.Step{Name: called, Kind: compiledKind, Version: 2, Settings: set,
-		Inputs: sourceInputs(b.opt.Checkout, sources...),
+		Inputs: sourceInputs(b.opt.Checkout, append(programSources(name), "go.mod", "go.sum")...),
 		Run: func(ctx context.Context, r *step.Run) error {
 			out := filepath.Join(r.Dir, name)
 			env, err := b.moduleEnv(r.Dir)
