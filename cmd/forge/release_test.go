@@ -88,7 +88,7 @@ func checkReleased(t *testing.T, dir string) {
 		t.Errorf("images of %q, want %q", names, want)
 	}
 	listed, err := exec.Command("tar", "-tf", filepath.Join(dir, "apt-repository.tar")).Output()
-	if err != nil || !strings.Contains(string(listed), "./dists/bookworm/InRelease\n") {
+	if err != nil || !strings.Contains(string(listed), "./publications/bookworm/1/InRelease\n") {
 		t.Errorf("the apt repository: %v\n%s", err, listed)
 	}
 }
