@@ -38,8 +38,8 @@ type Attached struct {
 	KeyID     string `json:"key_id,omitempty"`    // that a bundle names
 }
 
-// Attach puts what tells about an image of the folder out beside it in the registry: the SBOM, the lock, and the provenance, signed if there
-// is a key. ref has the image's digest. What a build did not write (another forge's output) is left out, unless it is to be signed.
+// Attach puts what tells about a role's image, or disk, of the folder out beside it in the registry: the SBOM, the lock, and the provenance, signed if there
+// is a key. ref has its digest. What a build did not write (another forge's output) is left out, unless it is to be signed.
 func Attach(ctx context.Context, out, role, ref string, key *sign.Key, o oci.RemoteOptions) ([]Attached, error) {
 	files, err := readBeside(filepath.Join(out, role))
 	if err != nil {
@@ -51,7 +51,7 @@ func Attach(ctx context.Context, out, role, ref string, key *sign.Key, o oci.Rem
 	}
 	text := files[builder.ProvenanceName]
 	if text != nil {
-		if err := checkProvenance(text, files, info.Digest); err != nil {
+		if err := checkProvenance(text, files, info.Result()); err != nil {
 			return nil, fmt.Errorf("%s: %w; forge build makes all of it anew", filepath.Join(out, role), err)
 		}
 	} else if key != nil {
@@ -65,7 +65,7 @@ func Attach(ctx context.Context, out, role, ref string, key *sign.Key, o oci.Rem
 	if key == nil {
 		todo = append(todo, oci.Artifact{Type: sign.PayloadType, Content: text, Annotations: map[string]string{titleKey: builder.ProvenanceName, predicateKey: provenance.PredicateType}})
 	} else {
-		bundles, err := signAll(ctx, ref, info.Digest, files, key, o)
+		bundles, err := signAll(ctx, ref, info, files, key, o)
 		if err != nil {
 			return nil, err
 		}
@@ -74,7 +74,7 @@ func Attach(ctx context.Context, out, role, ref string, key *sign.Key, o oci.Rem
 	return attachAll(ctx, ref, todo, o)
 }
 
-// checkProvenance sees that provenance is about the image with a digest, and that lock and SBOM are those that it names.
+// checkProvenance sees that provenance is about the image or disk with a digest, and that lock and SBOM are those that it names.
 func checkProvenance(text []byte, files map[string][]byte, digest string) error {
 	p, err := provenance.Read(text)
 	if err != nil {
@@ -141,14 +141,17 @@ func describe(r oci.Referrer) Attached {
 	return Attached{Type: r.Type, Digest: r.Digest, Title: r.Annotations[titleKey], Predicate: r.Annotations[predicateKey]}
 }
 
-// signAll signs three statements about an image: its provenance, its SBOM, and that it is the key owner's. A statement that the key signed
+// signAll signs three statements about an image, or a disk: its provenance, its SBOM, and that it is the key owner's. A statement that the key signed
 // before, and that is attached, is taken as it is: ECDSA would write another signature of it.
-func signAll(ctx context.Context, ref, digest string, files map[string][]byte, key *sign.Key, o oci.RemoteOptions) ([]oci.Artifact, error) {
+func signAll(ctx context.Context, ref string, info oci.Info, files map[string][]byte, key *sign.Key, o oci.RemoteOptions) ([]oci.Artifact, error) {
 	there, err := readBundles(ctx, ref, o)
 	if err != nil {
 		return nil, err
 	}
-	subject := []provenance.File{{Name: "image", SHA256: hexOf(digest)}}
+	subject := []provenance.File{{Name: "image", SHA256: hexOf(info.Digest)}}
+	if info.Disk != "" {
+		subject = []provenance.File{{Name: "manifest", SHA256: hexOf(info.Digest)}, {Name: oci.DiskName, SHA256: hexOf(info.Disk)}}
+	}
 	statements := []struct {
 		predicate string
 		text      []byte

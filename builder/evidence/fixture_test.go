@@ -59,6 +59,7 @@ func newOutput(t *testing.T, key *sign.Key, content string) *output {
 	o.image(content)
 	o.write(deb, "a package")
 	o.write(deb+builder.SBOMSuffix, "an SBOM")
+	o.write("slave/disk.qcow2", "QFI\xfb "+content)
 	o.write("slave/packages.json", `{"format":1,"packages":[{"name":"libc6","version":"2.36"}]}`)
 	p := publish.Package{Name: "libc6", Version: "2.36", Architecture: "amd64", SHA256: strings.Repeat("a", 64), Licence: "MIT", Origin: publish.FromDebian}
 	var sbom bytes.Buffer
@@ -70,7 +71,7 @@ func newOutput(t *testing.T, key *sign.Key, content string) *output {
 	var text bytes.Buffer
 	must(t, provenance.Write(&text, provenance.Build{
 		Parameters: provenance.Parameters{Stack: "bookworm", Role: "slave", Profile: "lab", Epoch: epoch}, Lock: l, LockDigest: o.sha256("slave/forge.lock"),
-		Subjects:   []provenance.File{{Name: "slave/image", SHA256: strings.TrimPrefix(o.digest, "sha256:")}, o.file(deb)},
+		Subjects:   []provenance.File{{Name: "slave/image", SHA256: strings.TrimPrefix(o.digest, "sha256:")}, o.file("slave/disk.qcow2"), o.file(deb)},
 		Byproducts: []provenance.File{o.file(deb + builder.SBOMSuffix), o.file("slave/packages.json"), o.file("slave/sbom.spdx.json")},
 	}))
 	o.write("slave/"+builder.ProvenanceName, text.String())

@@ -51,7 +51,7 @@ type Field struct {
 	Value string `json:"value"`
 }
 
-// InspectImage describes an image in a registry, without fetching its layers.
+// InspectImage describes an image or a disk in a registry, without fetching its layers.
 func InspectImage(ctx context.Context, ref string, o oci.RemoteOptions) (*Inspection, error) {
 	info, err := oci.InspectRemote(ctx, ref, o)
 	if err != nil {
@@ -83,6 +83,9 @@ func InspectImage(ctx context.Context, ref string, o oci.RemoteOptions) (*Inspec
 func ofImage(name string, info oci.Info) *Inspection {
 	out := &Inspection{Name: name, Kind: "image", Digest: info.Digest, Size: info.Size, Stack: info.Labels[oci.StackLabel],
 		Version: info.Labels[spec.AnnotationVersion], StandIns: info.StandIns, Image: &info}
+	if info.Disk != "" {
+		out.Kind = "disk"
+	}
 	if info.Role != "" {
 		out.Roles = []string{info.Role}
 	}

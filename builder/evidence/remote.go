@@ -13,7 +13,7 @@ import (
 	"github.com/mesos-forge/forge/builder/store"
 )
 
-// VerifyImage checks an image in a registry: that the key signed it and its provenance, that the provenance is about this image,
+// VerifyImage checks an image or a disk in a registry: that the key signed it and its provenance, that the provenance is about it,
 // that lock and SBOM beside it are those of the build, and that every blob is what its digest says.
 func VerifyImage(ctx context.Context, ref string, key *sign.Public, o oci.RemoteOptions) (*Verified, error) {
 	info, err := oci.InspectRemote(ctx, ref, o)
@@ -24,7 +24,11 @@ func VerifyImage(ctx context.Context, ref string, key *sign.Public, o oci.Remote
 	if err != nil {
 		return nil, err
 	}
-	v := &Verified{Name: at, Digest: info.Digest, KeyID: key.ID(), image: &info}
+	v := &Verified{Name: at, Digest: info.Result(), KeyID: key.ID()}
+	kind := "disk"
+	if info.Disk == "" {
+		v.image, kind = &info, "image"
+	}
 	all, err := readBundles(ctx, at, o)
 	if err != nil {
 		return nil, err
@@ -41,14 +45,14 @@ func VerifyImage(ctx context.Context, ref string, key *sign.Public, o oci.Remote
 		}
 		return nil, err
 	}
-	v.pass("image", "manifest, config and %d layers have the digests that they are named by", len(info.Layers))
+	v.pass(kind, "manifest, config and %d layers have the digests that they are named by", len(info.Layers))
 	return v, nil
 }
 
 // signatures takes the statements about this image that the key signed. There may be others beside them, by anybody.
 func (v *Verified) signatures(ctx context.Context, all bundles, key *sign.Public) error {
 	if len(all) == 0 {
-		return fmt.Errorf("%w: nothing that is attached to the image has a signature; forge push with a key attaches it", ErrNotSigned)
+		return fmt.Errorf("%w: nothing that is attached to it has a signature; forge push with a key attaches it", ErrNotSigned)
 	}
 	var failed []error
 	var ours []string
@@ -75,7 +79,7 @@ func (v *Verified) signatures(ctx context.Context, all bundles, key *sign.Public
 	}
 	v.Role, v.Stack = v.Provenance.Parameters.Role, v.Provenance.Parameters.Stack
 	v.pass("signature", "of key %s, over %d statements", key.ID(), len(ours))
-	v.pass("provenance", "names this image, and %d inputs", len(v.Provenance.Inputs))
+	v.pass("provenance", "names it, and %d inputs", len(v.Provenance.Inputs))
 	return nil
 }
 
@@ -90,7 +94,7 @@ func (v *Verified) statement(ctx context.Context, b attachedBundle, key *sign.Pu
 		return "", err
 	}
 	if !s.Has(hexOf(v.Digest)) {
-		return "", fmt.Errorf("%w: its statement %s is about another image than %s", ErrSubject, s.PredicateType, v.Digest)
+		return "", fmt.Errorf("%w: its statement %s is about another image or disk than %s", ErrSubject, s.PredicateType, v.Digest)
 	}
 	if s.PredicateType == provenance.PredicateType && v.Provenance == nil {
 		v.Provenance, err = provenance.Read(text)
@@ -141,7 +145,7 @@ func (v *Verified) artifact(ctx context.Context, kind, want string, o oci.Remote
 		others = append(others, d)
 	}
 	if len(others) == 0 {
-		return nil, fmt.Errorf("the provenance names a file of type %s, which is not attached to the image: push it again", kind)
+		return nil, fmt.Errorf("the provenance names a file of type %s, which is not attached to it: push it again", kind)
 	}
 	return nil, fmt.Errorf("%w: the attached file of type %s has sha256 %s, the signed provenance says %s", ErrTampered, kind, strings.Join(others, ", "), want)
 }

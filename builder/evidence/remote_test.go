@@ -30,6 +30,45 @@ func (o *output) attach(ref string, key *sign.Key) []evidence.Attached {
 	return done
 }
 
+// TestVerifyDisk holds a disk in a registry to what is attached to it.
+func TestVerifyDisk(t *testing.T) {
+	host := registrytest.Registry{}.Start(t)
+	key := newKey(t)
+	o := newOutput(t, nil, "hello")
+	d := oci.Disk{Path: o.path("slave/disk.qcow2"), StandIns: []string{"mesos"}, Annotations: map[string]string{oci.RoleLabel: "slave", oci.StackLabel: "bookworm"}}
+	ref, err := oci.PushDisk(t.Context(), d, host+"/disks/slave:1", oci.PushOptions{AllowStandins: true})
+	must(t, err)
+	if _, err := evidence.VerifyImage(t.Context(), ref, &key.Public, oci.RemoteOptions{}); !errors.Is(err, evidence.ErrNotSigned) {
+		t.Errorf("not signed: %v", err)
+	}
+	if done := o.attach(ref, key); len(done) != 5 {
+		t.Errorf("attached %+v; want SBOM, lock and three statements", done)
+	}
+	file := "sha256:" + o.sha256("slave/disk.qcow2")
+	v, err := evidence.VerifyImage(t.Context(), host+"/disks/slave:1", &key.Public, oci.RemoteOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v.Name != ref || v.Digest != file || v.Role != "slave" || v.Stack != "bookworm" {
+		t.Errorf("%+v", v)
+	}
+	i, err := evidence.InspectImage(t.Context(), ref, oci.RemoteOptions{})
+	must(t, err)
+	if i.Kind != "disk" || i.Stack != "bookworm" || !slices.Equal(i.Roles, []string{"slave"}) || !slices.Equal(i.StandIns, []string{"mesos"}) || len(i.Attached) != 5 || i.Image.Disk != file {
+		t.Errorf("%+v", i)
+	}
+	other := newOutput(t, nil, "another")
+	if _, err := evidence.Attach(t.Context(), other.dir, "slave", ref, key, oci.RemoteOptions{}); !errors.Is(err, evidence.ErrSubject) {
+		t.Errorf("what tells about another disk: %v", err)
+	}
+	attached, err := oci.Attach(t.Context(), ref, oci.Artifact{Type: "text/plain", Content: []byte("x")}, oci.RemoteOptions{})
+	must(t, err)
+	repository, _, _ := strings.Cut(ref, "@")
+	if _, err := evidence.InspectImage(t.Context(), repository+"@"+attached, oci.RemoteOptions{}); err == nil || !strings.Contains(err.Error(), `neither an image nor a disk of forge but an artifact of the type "text/plain"`) {
+		t.Errorf("an artifact: %v", err)
+	}
+}
+
 func TestVerifyImage(t *testing.T) {
 	host := registrytest.Registry{}.Start(t)
 	key, second := newKey(t), newKey(t)

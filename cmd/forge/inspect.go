@@ -17,7 +17,7 @@ import (
 func inspectCommand(v *viper.Viper) *cobra.Command {
 	var packages bool
 	cmd := &cobra.Command{Use: "inspect REFERENCE|FOLDER|FILE", Short: "Show an image, a package or a disk, and what goes with it",
-		Long: `Show an image in a registry or in a folder, a package or a disk: its digest, role, stack and version, the stand-ins in it, its layers, how many
+		Long: `Show an image or a disk in a registry or in a folder, or a package: its digest, role, stack and version, the stand-ins in it, its layers, how many
 packages it holds, and the SBOM, provenance and signatures that go with it, with the keys that they name. None of it is
 checked: forge verify does that.`,
 		Example: "  forge inspect registry.example/cluster/slave:1\n  forge inspect out/slave/image --packages",

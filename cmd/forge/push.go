@@ -27,7 +27,7 @@ them all. What the registry has already is not sent again. Credentials are those
 role only. What has stand-ins in it is refused: they check the wiring of a cluster, they don't run anything.
 --allow-standins sends it all the same.
 
-The SBOM, the lock and the provenance are attached to an image, signed if there is a key: forge inspect shows them,
+The SBOM, the lock and the provenance are attached to either, signed if there is a key: forge inspect shows them,
 forge verify checks them.`,
 		Example: "  forge push registry.example/cluster/slave:1 --role slave\n" +
 			"  forge push registry.example/cluster/slave-disk:1 --role slave --disk",
@@ -38,7 +38,7 @@ forge verify checks them.`,
 			return nil
 		}}
 	flags := addRegistryFlags(cmd)
-	signFlag(cmd, "sign the image, its provenance and its SBOM")
+	signFlag(cmd, "sign image or disk, its provenance and its SBOM")
 	cmd.Flags().BoolVar(&allowStandins, "allow-standins", false, "send what has stand-ins in it")
 	cmd.Flags().BoolVar(&disk, "disk", false, "send the role's disk in place of its image")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -63,7 +63,7 @@ forge verify checks them.`,
 		var refs []string
 		err = watched(opt, "push "+role, func(sink event.Sink) (err error) {
 			p.Events = sink
-			if refs, err = p.all(cmd.Context(), args); err != nil || disk {
+			if refs, err = p.all(cmd.Context(), args); err != nil {
 				return err
 			}
 			attached, err = p.attach(cmd.Context(), refs, key)
@@ -76,7 +76,7 @@ forge verify checks them.`,
 			return json.NewEncoder(cmd.OutOrStdout()).Encode(map[string]any{"role": role, "reference": refs[0], "references": refs, "attached": attached})
 		}
 		fmt.Fprintln(cmd.OutOrStdout(), strings.Join(refs, "\n"))
-		if !disk && !v.GetBool("quiet") {
+		if !v.GetBool("quiet") {
 			sayAttached(cmd.ErrOrStderr(), attached, key)
 		}
 		return nil

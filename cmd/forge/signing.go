@@ -56,11 +56,11 @@ func (p pushing) attach(ctx context.Context, refs []string, key *sign.Key) (atta
 	return attached, nil
 }
 
-// sayAttached tells what lies beside the image now.
+// sayAttached tells what lies beside the image or disk now.
 func sayAttached(w io.Writer, attached []evidence.Attached, key *sign.Key) {
 	switch {
 	case len(attached) == 0:
-		fmt.Fprintln(w, "Nothing is attached to it: no SBOM and no provenance lies beside the image.")
+		fmt.Fprintln(w, "Nothing is attached to it: no SBOM and no provenance is in the role's folder.")
 	case key == nil:
 		fmt.Fprintf(w, "Attached to it: %s, not signed: --sign-key FILE signs.\n", count(len(attached), "file", "files"))
 	default:

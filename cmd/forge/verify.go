@@ -20,7 +20,7 @@ func verifyCommand(v *viper.Viper) *cobra.Command {
 	var rebuild bool
 	var dir string
 	cmd := &cobra.Command{Use: "verify REFERENCE|FILE --key PUBLIC", Short: "Check the signature, the provenance and the bytes of a result",
-		Long: `Check the signature, the provenance and the bytes of a result: an image in a registry, or a file or an image layout in an
+		Long: `Check the signature, the provenance and the bytes of a result: an image or a disk in a registry, or a file or an image layout in an
 output folder.
 
 It passes if the key signed provenance that names exactly this result, if the lock and the SBOM beside it are those that the provenance

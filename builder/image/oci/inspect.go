@@ -1,6 +1,7 @@
 package oci
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -13,7 +14,7 @@ import (
 	spec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Info is what an image says about itself.
+// Info is what an image, or a disk, says about itself.
 type Info struct {
 	Ref          string            `json:"ref,omitempty"`
 	Digest       string            `json:"digest"`        // of the manifest
@@ -26,8 +27,12 @@ type Info struct {
 	Labels       map[string]string `json:"labels,omitempty"`
 	Annotations  map[string]string `json:"annotations,omitempty"`
 	Layers       []LayerSummary    `json:"layers"`
-	Size         int64             `json:"size"` // of all layers, compressed, in bytes
+	Size         int64             `json:"size"`           // of all layers, compressed, in bytes
+	Disk         string            `json:"disk,omitempty"` // digest of the file, where it is a disk and no image
 }
+
+// Result is the digest by which a build knows what was pushed: that of the image's manifest, or of the disk's file.
+func (i Info) Result() string { return cmp.Or(i.Disk, i.Digest) }
 
 // LayerSummary is one layer of an Info, lowest first.
 type LayerSummary struct {
@@ -60,7 +65,7 @@ func InspectLayout(dir string) (Info, error) {
 	return info, nil
 }
 
-// InspectRemote describes an image in a registry without fetching its layers.
+// InspectRemote describes an image or a disk in a registry without fetching its layers.
 func InspectRemote(ctx context.Context, ref string, o RemoteOptions) (Info, error) {
 	name, err := o.parse(ref)
 	if err != nil {
@@ -87,6 +92,13 @@ func describe(image v1.Image) (Info, error) {
 	if err != nil {
 		return Info{}, err
 	}
+	switch manifest.ArtifactType {
+	case "":
+	case DiskType:
+		return describeDisk(digest, manifest)
+	default:
+		return Info{}, fmt.Errorf("it is neither an image nor a disk of forge but an artifact of the type %q", manifest.ArtifactType)
+	}
 	config, err := image.ConfigFile()
 	if err != nil {
 		return Info{}, err
@@ -97,7 +109,7 @@ func describe(image v1.Image) (Info, error) {
 	info := Info{
 		Digest: digest.String(), ConfigDigest: manifest.Config.Digest.String(), Created: config.Created.UTC(),
 		OS: config.OS, Arch: config.Architecture, Role: config.Config.Labels[RoleLabel],
-		StandIns: standIns(config), Labels: config.Config.Labels, Annotations: manifest.Annotations,
+		StandIns: standIns(config.Config.Labels), Labels: config.Config.Labels, Annotations: manifest.Annotations,
 	}
 	var made []string // history entries that made a layer
 	for _, h := range config.History {
@@ -116,8 +128,23 @@ func describe(image v1.Image) (Info, error) {
 	return info, nil
 }
 
-func standIns(config *v1.ConfigFile) []string {
-	label := config.Config.Labels[StandInsLabel]
+// describeDisk takes from the annotations what an image has in its labels.
+func describeDisk(digest v1.Hash, m *v1.Manifest) (Info, error) {
+	if len(m.Layers) != 1 || m.Layers[0].MediaType != DiskType {
+		return Info{}, fmt.Errorf("%w: a disk is one file of the type %s, this has %d", ErrDamaged, DiskType, len(m.Layers))
+	}
+	file := m.Layers[0]
+	info := Info{Digest: digest.String(), ConfigDigest: m.Config.Digest.String(), Role: m.Annotations[RoleLabel], StandIns: standIns(m.Annotations),
+		Labels: m.Annotations, Annotations: m.Annotations, Size: file.Size, Disk: file.Digest.String(),
+		Layers: []LayerSummary{{Digest: file.Digest.String(), DiffID: file.Digest.String(), Size: file.Size, History: DiskName}}}
+	if created, err := time.Parse(time.RFC3339, m.Annotations[spec.AnnotationCreated]); err == nil {
+		info.Created = created.UTC()
+	}
+	return info, nil
+}
+
+func standIns(labels map[string]string) []string {
+	label := labels[StandInsLabel]
 	if label == "" {
 		return nil
 	}

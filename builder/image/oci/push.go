@@ -58,7 +58,7 @@ func checkPush(o *opened, allowStandins bool) error {
 	if err != nil {
 		return err
 	}
-	return refuseStandIns(standIns(config), allowStandins)
+	return refuseStandIns(standIns(config.Config.Labels), allowStandins)
 }
 
 func refuseStandIns(names []string, allow bool) error {

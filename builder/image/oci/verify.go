@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// VerifyRemote fetches every blob of an image and compares it with its digest, and says what the image is. A layer that is not what its
+// VerifyRemote fetches every blob of an image or a disk and compares it with its digest, and says what the image is. A layer that is not what its
 // digest says is ErrDamaged, with its place and what made it.
 func VerifyRemote(ctx context.Context, ref string, o RemoteOptions) (Info, error) {
 	name, err := o.parse(ref)
