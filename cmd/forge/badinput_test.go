@@ -40,6 +40,7 @@ func TestMisspeltKey(t *testing.T) {
 // fromOutside makes the component hadoop of one file that is fetched from url.
 func (f *forge) fromOutside(url, sha256, operation string) {
 	f.t.Helper()
+	f.flags = nil // offline nobody would be asked
 	const name = "recipes/bookworm/components/hadoop.yaml"
 	b, err := os.ReadFile(filepath.Join(f.checkout, name))
 	if err != nil {

@@ -137,7 +137,7 @@ func TestRenderRefuses(t *testing.T) {
 		{"", "render needs either --node NAME, a node of the inventory, or --all"},
 		{"--all --node slave1", "render needs either --node NAME"},
 		{"--node slave7", `node "slave7" is not in the inventory of cluster "lab"; did you mean "slave1"?`},
-		{"--node slave1 --role worker", `role "worker" not found in stack bookworm; there is: all, master, slave`},
+		{"--node slave1 --role worker", `role "worker" not found in stack bookworm; there is: all, builder, master, slave`},
 		{"--node master1 --role slave", `image of role slave: this image does not hold the role "master"; it holds: slave`},
 		{"--all --role all --role slave", "want one, that of the image"},
 		{"--all --to a --diff b", "--to and --diff don't go together"},
