@@ -90,6 +90,38 @@ func TestClusterDiskFull(t *testing.T) {
 	u.inRole()
 }
 
+// TestClusterGrows adds a slave to the inventory and takes it out again: no service of the others starts again.
+func TestClusterGrows(t *testing.T) {
+	text := strings.NewReplacer("name: systems", "name: grows", "10.162.7.", "10.162.6.").Replace(systemsInventory)
+	more := strings.Replace(text, "nfs: [", "  - {name: slave4, address: 10.162.6.97, role: slave, attributes: {rack: r2}}\nnfs: [", 1)
+	f := builtForge(t)
+	f.flags = nil // the masters' files are not in the store of a slave
+	u := f.up(t, newEngine(t), text)
+	before := u.pids(t)
+	same := func(what string) {
+		t.Helper()
+		after := u.pids(t)
+		for name, pid := range before {
+			if after[name] != pid {
+				t.Errorf("%s: process %d before %s, %d after", name, pid, what, after[name])
+			}
+		}
+	}
+	if said := u.again(t, more); !strings.Contains(said, "created       slave4\n") || strings.Count(said, "created ") != 1 {
+		t.Errorf("forge up with one more slave says:\n%s", said)
+	}
+	same("slave4 came")
+	u.dataNodes(t, 4)
+	if got := u.boxes["slave1"].must("getent", "hosts", "slave4"); !strings.HasPrefix(got, "10.162.6.97 ") {
+		t.Errorf("slave1 knows slave4 as %q", got)
+	}
+	u.again(t, text)
+	if b := u.boxes["slave4"]; b != nil {
+		t.Errorf("slave4 is still there: %s", b.id)
+	}
+	same("slave4 went")
+}
+
 // TestClusterUpgrade goes from one image to the next on the same data, and installs newer packages in place.
 func TestClusterUpgrade(t *testing.T) {
 	f := builtGolden(t)
