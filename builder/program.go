@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/mesos-forge/forge/builder/sandbox"
 	"github.com/mesos-forge/forge/builder/step"
 	"github.com/mesos-forge/forge/builder/store"
 )
@@ -56,7 +55,7 @@ func (b *Builder) compile(called, name string) *step.Step {
 				return err
 			}
 			args := []string{"go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-o", out, "./cmd/" + name}
-			env = append(append(sandbox.UserEnv(), "PATH="+os.Getenv("PATH"), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64"), env...)
+			env = append(append(goEnv(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64"), env...)
 			if err := b.runGo(ctx, r, args, env); err != nil {
 				return err
 			}
