@@ -5,10 +5,8 @@ import (
 	"bufio"
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"os"
 	"path/filepath"
@@ -77,12 +75,8 @@ func WriteFile(ctx context.Context, path string, x Index, from Source, progress 
 	if err := errors.Join(t.Close(), buffered.Flush()); err != nil {
 		return w, err
 	}
-	w = Written{Path: path, Size: fileSize(int64(len(index)), blobs), Digest: digestOf(sum), Inputs: len(x.Inputs)}
+	w = Written{Path: path, Size: fileSize(int64(len(index)), blobs), Digest: store.DigestFrom(sum), Inputs: len(x.Inputs)}
 	return w, part.finish()
-}
-
-func digestOf(h hash.Hash) store.Digest {
-	return store.Digest("sha256:" + hex.EncodeToString(h.Sum(nil)))
 }
 
 // writeHeader writes the header of an entry: nothing but name and size differs.
@@ -106,7 +100,7 @@ func copyBlob(ctx context.Context, w io.Writer, blob Blob, from Source) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", blob.Input, err)
 	}
-	if got := digestOf(sum); got != blob.Digest {
+	if got := store.DigestFrom(sum); got != blob.Digest {
 		return fmt.Errorf("%s: the store has %d bytes with the digest %s, expected %d with %s", blob.Input, n, got, blob.Size, blob.Digest)
 	}
 	return nil

@@ -115,9 +115,14 @@ func readBounded(path string, max int64) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
+	return readAll(f, path, max)
+}
+
+// readAll returns what name, which is open, holds: at most max bytes.
+func readAll(f io.Reader, name string, max int64) ([]byte, error) {
 	text, err := io.ReadAll(io.LimitReader(f, max+1))
 	if err == nil && int64(len(text)) > max {
-		err = fmt.Errorf("%s: more than %d bytes", path, max)
+		err = fmt.Errorf("%s: more than %d bytes", name, max)
 	}
 	return text, err
 }

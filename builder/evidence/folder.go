@@ -97,11 +97,7 @@ func (f *folder) read(name string, max int64) ([]byte, error) {
 		return nil, err
 	}
 	defer in.Close()
-	text, err := io.ReadAll(io.LimitReader(in, max+1))
-	if err == nil && int64(len(text)) > max {
-		err = fmt.Errorf("%s: more than %d bytes", filepath.Join(f.dir, name), max)
-	}
-	return text, err
+	return readAll(in, filepath.Join(f.dir, name), max)
 }
 
 // compare holds a file to a digest; by says whose it is.

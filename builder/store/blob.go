@@ -63,7 +63,7 @@ func (s *Store) PutBlob(ctx context.Context, r io.Reader, want Digest) (Digest, 
 	if err != nil {
 		return "", n, fmt.Errorf("store: blob: %w", Explain(err))
 	}
-	d := digestFrom(h)
+	d := DigestFrom(h)
 	if want != "" && d != want {
 		return d, n, &DigestError{Name: "blob", Want: want, Got: d}
 	}

@@ -50,10 +50,11 @@ func DigestOf(b []byte) Digest {
 func DigestReader(r io.Reader) (Digest, int64, error) {
 	h := sha256.New()
 	n, err := io.Copy(h, r)
-	return digestFrom(h), n, err
+	return DigestFrom(h), n, err
 }
 
-func digestFrom(h hash.Hash) Digest {
+// DigestFrom is the digest of what was written into h, a sha256.
+func DigestFrom(h hash.Hash) Digest {
 	return Digest(digestPrefix + hex.EncodeToString(h.Sum(nil)))
 }
 

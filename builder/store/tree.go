@@ -97,5 +97,5 @@ func treeDigest(ctx context.Context, dir string) (Digest, error) {
 	if err := archive.Manifest(ctx, dir, h); err != nil {
 		return "", fmt.Errorf("store: manifest: %w", err)
 	}
-	return digestFrom(h), nil
+	return DigestFrom(h), nil
 }
