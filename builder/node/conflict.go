@@ -84,14 +84,8 @@ func interfaceOf(address netip.Addr) (name string, own []string, err error) {
 	}
 	for _, i := range interfaces {
 		own = append(own, i.HardwareAddr.String())
-		addrs, err := i.Addrs()
-		if err != nil || i.Flags&net.FlagBroadcast == 0 {
-			continue
-		}
-		for _, a := range addrs {
-			if p, err := netip.ParsePrefix(a.String()); err == nil && p.Addr().Unmap() == address {
-				name = i.Name
-			}
+		if i.Flags&net.FlagBroadcast != 0 && slices.Contains(addressesOf(i), address) {
+			name = i.Name
 		}
 	}
 	return name, own, nil

@@ -134,17 +134,23 @@ func interfaceAddresses() ([]netip.Addr, bool, error) {
 		if i.Flags&net.FlagLoopback == 0 && i.Flags&net.FlagUp != 0 && i.Flags&net.FlagRunning != 0 {
 			link = true
 		}
-		addrs, err := i.Addrs()
-		if err != nil {
-			continue // it went away
-		}
-		for _, a := range addrs {
-			if p, err := netip.ParsePrefix(a.String()); err == nil {
-				all = append(all, p.Addr().Unmap())
-			}
-		}
+		all = append(all, addressesOf(i)...)
 	}
 	return all, link, nil
+}
+
+// addressesOf are the addresses of an interface; none, if it went away.
+func addressesOf(i net.Interface) (all []netip.Addr) {
+	addrs, err := i.Addrs()
+	if err != nil {
+		return nil
+	}
+	for _, a := range addrs {
+		if p, err := netip.ParsePrefix(a.String()); err == nil {
+			all = append(all, p.Addr().Unmap())
+		}
+	}
+	return all
 }
 
 // outputPatience is how long the output of a program is waited for that has ended, or was told to.
